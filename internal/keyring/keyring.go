@@ -15,6 +15,8 @@ type Context map[string]string
 // Keyring wraps data keys under one key-encryption key.
 //
 // Implementations are safe for concurrent use and never keep a plaintext key.
+// They neither keep nor change their arguments, and what they return belongs to
+// the caller, who may overwrite it.
 // Package keyringtest holds every implementation to this comment.
 type Keyring interface {
 	// Wrap returns key encrypted and bound to the context. Two calls with the

@@ -8,8 +8,10 @@ import (
 // Catalogue finds current rows of all nouns by what is public about them. It
 // holds no ciphertext and opens nothing.
 type Catalogue interface {
-	// Find returns one page of what matches, in the order asked, ties by id
-	// ascending.
+	// Find returns one page of what matches, in the order asked, ties by id in
+	// the same direction. A page may hold fewer entries than asked for, even
+	// none, although more follow: Found.Next alone tells. An After that is not
+	// Found.Next of the same order is revision.ErrCursor.
 	Find(ctx context.Context, q Query) (Found, error)
 }
 
@@ -18,14 +20,14 @@ type Sort string
 
 // The orders.
 const (
-	SortName     Sort = "name" // folded; the default
+	SortName     Sort = "name" // in lower case; the default
 	SortModified Sort = "modified"
-	SortRotation Sort = "rotation" // last rotation; rows without one come first
+	SortRotation Sort = "rotation" // last rotation; rows without one count as the oldest
 )
 
 // Query says what is looked for. All members that are set must match.
 type Query struct {
-	Text       string // part of the name, the id, a key name or a tag, without regard to case
+	Text       string // part of the name, a key name or a tag, in lower case; or the whole id
 	Nouns      []Noun // none: all
 	Key        string // exact key name
 	Tag        string // exact tag
@@ -34,7 +36,7 @@ type Query struct {
 	Enabled    *bool
 	Sort       Sort
 	Descending bool
-	Limit      int    // 1 to 1000
+	Limit      int    // brought into 1 to 1000
 	After      string // Found.Next of the page before
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/confidant-secrets/confidant/internal/revision"
 )
 
-// Kinds of documents that the store keeps by itself. They are never listed and
-// never written through Documents.
+// Kinds of documents that the store keeps by itself. They are never listed, and
+// Documents refuses to write or delete them.
 const (
 	KindCredentialName = "credential-name"       // id: NameID(name); body: Claim
 	KindBlindName      = "blind-credential-name" // likewise
@@ -41,14 +41,15 @@ type Documents interface {
 	// Get returns one document. ErrNotFound: there is none, or it has expired.
 	Get(ctx context.Context, kind, id string) (*Document, error)
 
-	// List pages through the documents of a kind, newest change first, ties by
-	// id descending.
+	// List pages through the documents of a kind, newest change first, those of
+	// equal date in an order of the store's choosing. A document that is not
+	// written meanwhile is visited exactly once.
 	List(ctx context.Context, kind string, page revision.Page) (revision.Slice[*Document], error)
 
 	// Put writes a document if the stored one is still at expect (0: must not
-	// exist, or has expired) and returns the new version. The version is one
-	// more than the stored one's, never one that this id had before its
-	// expiry. ErrStale otherwise.
+	// exist, or has expired) and returns the new version: one more than the
+	// stored one's, so that a version from before its expiry does not come again
+	// until it is swept. ErrStale otherwise.
 	Put(ctx context.Context, d Document, expect int) (int, error)
 
 	// Delete removes a document if it is still at expect. ErrNotFound: there was

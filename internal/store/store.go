@@ -48,8 +48,9 @@ const (
 // Limits that hold on every store.
 const (
 	MaxRowBytes       = 380 << 10 // of a row as stored; beyond it: ErrTooLarge
-	MaxMappingChanges = 90        // credentials newly mapped or unmapped in one write of a service; beyond it: ErrTooLarge
-	MaxGuards         = 90        // guards of one write; beyond it the caller must check before and after
+	MaxRows           = 5         // rows of one Append; beyond it: ErrTooLarge
+	MaxMappingChanges = 90        // credentials newly mapped or unmapped in one Append of a service; beyond it: ErrTooLarge
+	MaxGuards         = 90        // guards of one write together with its mapping changes; beyond it: ErrTooLarge. What does not fit the caller must check before and after
 )
 
 // Sentinels. Compare with errors.Is; StaleError and TakenError say more.
@@ -134,14 +135,16 @@ type Reader[T any] interface {
 	// is none (n is 0 or less, too) or it belongs to another noun.
 	Revision(ctx context.Context, id string, n int) (*T, error)
 
-	// List pages through current rows, newest change first, ties by id
-	// descending. A row that is not written meanwhile is visited exactly once.
-	// Sealed values may be left out of listed rows (Sealed is zero then).
+	// List pages through current rows, newest change first, those of equal date
+	// in an order of the store's choosing. A row that is not written meanwhile is
+	// visited exactly once. Sealed values may be left out of listed rows (Sealed,
+	// and Pairs and DataKey of blind credentials, are zero then).
 	List(ctx context.Context, page revision.Page) (revision.Slice[*T], error)
 
-	// History pages through historic rows likewise: those of one id (1..current,
-	// as far as they exist), or with an empty id those of all things of the
-	// noun. Unlike List it always carries the sealed values.
+	// History pages through historic rows: those of one id, highest revision
+	// first (current..1, as far as they exist; none if the noun has no current
+	// row of that id), or with an empty id those of all things of the noun, as
+	// List does. Unlike List it always carries the sealed values.
 	History(ctx context.Context, id string, page revision.Page) (revision.Slice[*T], error)
 }
 
@@ -152,13 +155,14 @@ type Revisions[T any] interface {
 	// Append adds one or more revisions in order, the last becoming current, or
 	// does nothing at all. It returns the rows as stored, numbered: each number
 	// is the one before plus one, skipping numbers whose key is taken by
-	// something else. The caller sets everything but ID and Revision.
+	// something else. The caller sets everything but ID and Revision; the Head
+	// of the last row is the new current row's.
 	//
 	// ErrStale: the current row or a guard is not what the caller read (StaleError
 	// tells which). ErrTaken: the id is a key of something else (also
 	// "x-<digits>" while x is a current service and a service is to be created),
-	// or the row's name is claimed by another id (TakenError.Claim). A row keeps
-	// a name it already had, claimed or not. ErrTooLarge: see the limits.
+	// or the last row's name is claimed by another id (TakenError.Claim). A row
+	// keeps a name it already had, claimed or not. ErrTooLarge: see the limits.
 	Append(ctx context.Context, w Write[T]) ([]*T, error)
 
 	// Amend rewrites a stored row in place without a revision. change gets a
@@ -180,9 +184,9 @@ type Revisions[T any] interface {
 	// changed and is archived again. ErrStale: the current row is not at expect.
 	ReplaceCurrent(ctx context.Context, expect int, row *T) error
 
-	// Delete removes all history of id and then, last, the current row if it is
-	// still at expect, together with its claim and its mapping document.
-	// Interrupted, it leaves the current row and may be repeated. ErrStale: the
+	// Delete removes the history of id and then, last, the current row if it is
+	// still at expect, together with its claim, its mapping document and what it
+	// maps. Interrupted, it leaves the current row and may be repeated. ErrStale: the
 	// row or a guard moved; the current row is still there. ErrNotFound: there
 	// is no current row.
 	Delete(ctx context.Context, id string, expect int, guards []Guard) error
@@ -190,10 +194,14 @@ type Revisions[T any] interface {
 
 // Write is the input of Append.
 type Write[T any] struct {
-	ID     string
-	Expect int // the current revision the caller read; 0: must not exist
-	Rows   []*T
-	Guards []Guard // at most MaxGuards
+	ID string
+	// Previous is the current row as the caller read it, unchanged; nil: there
+	// must be none. The write is stale if the current row is at another
+	// revision, or if its Head differs. From it the store also knows, without
+	// reading again, which name and which mappings change.
+	Previous *T
+	Rows     []*T    // 1 to MaxRows
+	Guards   []Guard // at most MaxGuards
 }
 
 // Guard is a row or document that must still be at the version the caller's
@@ -215,7 +223,7 @@ func DocumentGuard(kind, id string, version int) Guard {
 // ImportReport says what Import found. Keys are those of the shared key space.
 type ImportReport struct {
 	Written   []string
-	Same      []string // existed with equal content (LastDecrypted and Head do not count)
+	Same      []string // existed with equal content; LastDecrypted, KeyNames of credentials and Head do not count
 	Different []string // existed with other content; left alone
 	NameTaken string   // id that holds the name; empty: the name was free
 }
