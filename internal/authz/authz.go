@@ -29,6 +29,9 @@ type Principal struct {
 	// MetadataOnly marks a proof that may list and read metadata but never
 	// values, whatever the policies say (API tokens of role "read").
 	MetadataOnly bool
+	// CleanupOnly marks a proof that is good for cleaning up and for nothing
+	// else, whatever the policies say (API tokens of role "cleanup").
+	CleanupOnly bool
 	// Ambient says that a browser sends the proof by itself, so that changes
 	// need a CSRF token too.
 	Ambient bool
@@ -96,10 +99,16 @@ type Resource struct {
 	// services that map it. The built-in rule needs it.
 	MappedBy []string
 
-	CA          string   // for certificates
-	SANs        []string // for certificates
-	Subject     string   // for JWTs: the name the token shall bear
-	Environment string   // for JWTs
+	CA   string   // for certificates
+	SANs []string // for certificates
+	// NamesYield holds, for certificates, the service names that the common
+	// name and the SANs stand for under the authority's rule, each once, and ""
+	// if one of them stands for none. Nothing in it: nobody's certificate.
+	NamesYield []string
+
+	Subject     string // for JWTs, tokens and access keys: the name they bear
+	Environment string // for JWTs
+	Role        string // for tokens: "admin", "service", "cleanup", "read"; for access keys: "user", "service"
 }
 
 // Request is one question to the policy.
