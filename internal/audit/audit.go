@@ -1,5 +1,10 @@
 // Package audit keeps the record of who did what. Nothing that carries a
 // plaintext leaves, and nothing is changed, without a record.
+//
+// It takes entries, chains them by their hashes and writes them down; it proves,
+// searches and writes out what was written. It knows no noun, no store and no
+// transport: an entry is made of texts, and what they mean is the business of
+// the use case that appends it.
 package audit
 
 import (
@@ -35,7 +40,7 @@ type Entry struct {
 	ResourceID    string
 	ResourceName  string
 	Revision      int
-	Info          map[string]any // ids and words beyond the above; nil for none
+	Info          map[string]any // ids and words beyond the above, likewise never a value; nil for none
 	Policies      []string       // that decided
 	Duration      time.Duration  // 0 where it is not known
 	Of            uint64         // for Failed: the number of the attempt

@@ -1,5 +1,6 @@
 // Package event tells other systems that something changed. Delivery is best
-// effort and never holds or fails a request.
+// effort and never holds or fails a request. It knows ids and names, no row and
+// no value; what an event says is decided by the use case that publishes it.
 package event
 
 // Type names what happened, as the webhook body spells it.
@@ -25,3 +26,10 @@ type Event struct {
 type Publisher interface {
 	Publish(Event)
 }
+
+// Discard publishes nothing.
+var Discard Publisher = discard{}
+
+type discard struct{}
+
+func (discard) Publish(Event) {}
