@@ -5,6 +5,7 @@ package credential
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
@@ -57,4 +58,9 @@ func (c *Credential) Clone() *Credential {
 		}
 	}
 	return &d
+}
+
+// Equal reports whether two heads say the same.
+func (h Head) Equal(other Head) bool {
+	return maps.Equal(h.Stages, other.Stages) && h.LastAccessed.Equal(other.LastAccessed)
 }
