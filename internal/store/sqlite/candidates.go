@@ -1,0 +1,180 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// source is a way to rows among which everything that matches is.
+type source struct {
+	estimate int // of how many rows it has
+	fetch    func(ctx context.Context) ([]int64, error)
+}
+
+// source returns the smallest of the sources that a search has; nil: none.
+func (c catalogue) source(ctx context.Context, f *search) (*source, error) {
+	if f.MappedBy != "" {
+		return &source{fetch: func(ctx context.Context) ([]int64, error) { return c.mappedBy(ctx, f.MappedBy) }}, nil
+	}
+	var newest int64
+	if err := c.s.query(ctx, "SELECT coalesce(max(number), 0) FROM current", func(rows *sql.Rows) error { return rows.Scan(&newest) }); err != nil {
+		return nil, err
+	}
+	var best *source
+	consider := func(query string, args ...any) error {
+		reach, err := c.probe(ctx, query, args...)
+		if s := estimate(newest, reach); err == nil && (best == nil || s < best.estimate) {
+			best = &source{s, func(ctx context.Context) ([]int64, error) {
+				return c.numbers(ctx, query+" LIMIT ?", append(args, candidateLimit+1)...)
+			}}
+		}
+		return err
+	}
+	for _, label := range f.labels() {
+		if err := consider("SELECT number FROM label WHERE label = ?", label); err != nil {
+			return nil, err
+		}
+	}
+	if f.ModifiedBy != "" {
+		if err := consider("SELECT number FROM current WHERE author = ?", f.ModifiedBy); err != nil {
+			return nil, err
+		}
+	}
+	if f.Enabled != nil && !*f.Enabled {
+		if err := consider("SELECT number FROM current WHERE enabled = 0"); err != nil {
+			return nil, err
+		}
+	}
+	text, err := c.textSource(ctx, f, newest)
+	if err != nil || text == nil || best != nil && best.estimate <= text.estimate {
+		return best, err
+	}
+	return text, nil
+}
+
+const (
+	// probeDepth is at which row a probe looks. The queries that are probed give
+	// rows in the order they were made, so the number of that row tells about how
+	// many more there are.
+	probeDepth = 32
+	// probeCount is how many trigrams of a text are probed at most.
+	probeCount = 8
+)
+
+// probe returns the number of the probeDepth-th row of a query; 0: it has fewer.
+func (c catalogue) probe(ctx context.Context, query string, args ...any) (reach int64, err error) {
+	err = c.s.query(ctx, query+" LIMIT 1 OFFSET ?", func(rows *sql.Rows) error { return rows.Scan(&reach) }, append(args, probeDepth-1)...)
+	return reach, err
+}
+
+// estimate says how many of the rows up to newest a query has whose
+// probeDepth-th row is at reach.
+func estimate(newest, reach int64) int {
+	if reach == 0 {
+		return probeDepth
+	}
+	return int(probeDepth * newest / reach)
+}
+
+func (c catalogue) numbers(ctx context.Context, query string, args ...any) ([]int64, error) {
+	numbers := []int64{}
+	err := c.s.query(ctx, query, func(rows *sql.Rows) error {
+		var n int64
+		err := rows.Scan(&n)
+		numbers = append(numbers, n)
+		return err
+	}, args...)
+	return numbers, err
+}
+
+// mappedBy returns what a service maps and still stands.
+func (c catalogue) mappedBy(ctx context.Context, service string) ([]int64, error) {
+	var credentials, blinds string
+	err := c.s.query(ctx, `SELECT coalesce(h.credentials, ''), coalesce(h.blind_credentials, '')
+		FROM current c CROSS JOIN history h ON h.number = c.content WHERE c.id = ? AND c.noun = ?`,
+		func(rows *sql.Rows) error { return rows.Scan(&credentials, &blinds) }, service, string(serviceNoun))
+	if err != nil {
+		return nil, err
+	}
+	ids, err := mappedIDs(credentials, blinds)
+	if err != nil {
+		return nil, err
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	return c.numbers(ctx, "SELECT c.number FROM json_each(?) j CROSS JOIN current c ON c.id = j.value WHERE c.noun <> ?",
+		string(list), string(serviceNoun))
+}
+
+const byTrigrams = "SELECT rowid FROM current_text WHERE current_text MATCH ?"
+
+// textSource finds rows by the trigrams of a text; nil: it has none. To intersect
+// all of them takes as long as the most frequent ones do, so it takes the
+// rarest alone if those are few, and leaves the rest to the filter.
+func (c catalogue) textSource(ctx context.Context, f *search, newest int64) (*source, error) {
+	trigrams := trigrams(f.text)
+	if len(trigrams) == 0 {
+		return nil, nil
+	}
+	type probe struct {
+		trigram  string
+		estimate int
+	}
+	var probes []probe
+	// From the end, where names that are counted differ.
+	for i := len(trigrams) - 1; i >= 0; i -= (len(trigrams) + probeCount - 1) / probeCount {
+		reach, err := c.probe(ctx, byTrigrams, phrase(trigrams[i]))
+		if err != nil {
+			return nil, err
+		}
+		probes = append(probes, probe{trigrams[i], estimate(newest, reach)})
+		if reach == 0 {
+			break // it does not get rarer
+		}
+	}
+	slices.SortFunc(probes, func(a, b probe) int { return a.estimate - b.estimate })
+	rare := []string{probes[0].trigram}
+	if len(probes) > 1 && probes[1].estimate < 3*probes[0].estimate {
+		rare = append(rare, probes[1].trigram)
+	}
+	return &source{probes[0].estimate, func(ctx context.Context) ([]int64, error) {
+		numbers, err := c.match(ctx, rare)
+		if err == nil && len(numbers) > candidateLimit && len(trigrams) > len(rare) {
+			numbers, err = c.match(ctx, trigrams)
+		}
+		if err != nil {
+			return nil, err
+		}
+		itself, err := c.numbers(ctx, "SELECT number FROM current WHERE id = ?", f.Text)
+		return append(numbers, itself...), err
+	}}, nil
+}
+
+// trigrams returns the three-character parts of a text, each once; a shorter
+// text has none, and this index is no help with it.
+func trigrams(text string) []string {
+	runes := []rune(text)
+	var out []string
+	for i := 0; i+3 <= len(runes); i++ {
+		if part := string(runes[i : i+3]); !slices.Contains(out, part) {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+func (c catalogue) match(ctx context.Context, trigrams []string) ([]int64, error) {
+	phrases := make([]string, len(trigrams))
+	for i, t := range trigrams {
+		phrases[i] = phrase(t)
+	}
+	return c.numbers(ctx, byTrigrams+" LIMIT ?", strings.Join(phrases, " AND "), candidateLimit+1)
+}
+
+// phrase quotes a trigram for the index's own query language.
+func phrase(trigram string) string { return `"` + strings.ReplaceAll(trigram, `"`, `""`) + `"` }

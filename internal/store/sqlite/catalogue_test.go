@@ -1,0 +1,209 @@
+package sqlite
+
+import (
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/confidant-secrets/confidant/internal/credential"
+	"github.com/confidant-secrets/confidant/internal/store"
+)
+
+// findAll returns the ids of all pages and how many there were.
+func findAll(t *testing.T, s *Store, q store.Query) (ids []string, pages int) {
+	t.Helper()
+	for pages = 1; pages < 10_000; pages++ {
+		found, err := s.Catalogue().Find(t.Context(), q)
+		if err != nil {
+			t.Fatalf("Find(%+v): %v", q, err)
+		}
+		for _, e := range found.Entries {
+			ids = append(ids, e.ID)
+		}
+		if q.After = found.Next; q.After == "" {
+			return ids, pages
+		}
+	}
+	t.Fatalf("Find(%+v): the pages do not end", q)
+	return nil, 0
+}
+
+// many returns a store with so many credentials and, by id, the row of each.
+func many(t *testing.T, n int) (*Store, map[string]*credential.Credential) {
+	t.Helper()
+	s := filled(t, n)
+	rows := map[string]*credential.Credential{}
+	for i := range n {
+		rows[benchID(i)] = benchRow(i)
+	}
+	return s, rows
+}
+
+// TestFind_FindsTheSameWhateverWayItTakes compares answers with those of a plain
+// search, where few match, many, and about as many as decide between the ways.
+func TestFind_FindsTheSameWhateverWayItTakes(t *testing.T) {
+	t.Parallel()
+	s, rows := many(t, 4000)
+	for id, n := range map[string]int{benchID(3): 1, benchID(3900): 1} {
+		row := appendRow(t, s, id, mustGet(t, s, id), changed(rows[id], n))
+		rows[id] = row
+	}
+	for _, query := range []store.Query{
+		{}, {Text: "payments credential"}, {Text: "CREDENTIAL 00"}, {Text: "l 012"}, {Text: "password_77"}, {Text: "password_7"},
+		{Text: "007"}, {Text: "7"}, {Text: "zz"}, {Text: "not there"}, {Text: "renamed"}, {Text: "financially"},
+		{Key: "api_key"}, {Key: "password_77"}, {Key: "password"}, {Tag: "FINANCIALLY_SENSITIVE"}, {Tag: "none"},
+		{ModifiedBy: "ann@example.com"}, {ModifiedBy: "bob"}, {Text: "pay", ModifiedBy: "bob"}, {Text: "pay", Key: "password_3"},
+		{Key: "api_key", Text: "12"}, {Text: benchID(17)}, {Enabled: new(bool)}, {Enabled: new(bool), Text: "renamed"},
+	} {
+		want := map[string]bool{}
+		for id, row := range rows {
+			if matches(query, id, row) {
+				want[id] = true
+			}
+		}
+		for _, order := range []store.Sort{store.SortName, store.SortModified, store.SortRotation} {
+			query.Sort, query.Descending = order, order == store.SortModified
+			for _, walk := range []int{walkLimit, 700} {
+				s.walkLimit = walk
+				query.Limit = 400
+				got, pages := findAll(t, s, query)
+				if len(got) != len(want) || slices.ContainsFunc(got, func(id string) bool { return !want[id] }) {
+					t.Errorf("%+v, walking %d rows at once: %d found, want %d", query, walk, len(got), len(want))
+				}
+				if most := 1 + len(rows)/min(walk, query.Limit); pages > most {
+					t.Errorf("%+v, walking %d rows at once: %d pages, want at most %d", query, walk, pages, most)
+				}
+				compare := func(a, b string) int { return strings.Compare(rows[a].Name, rows[b].Name) }
+				if order == store.SortName && !slices.IsSortedFunc(got, compare) {
+					t.Errorf("%+v, walking %d rows at once: not in the order of names", query, walk)
+				}
+				if order == store.SortModified && !slices.IsSortedFunc(got, func(a, b string) int { return rows[b].ModifiedDate.Compare(rows[a].ModifiedDate) }) {
+					t.Errorf("%+v, walking %d rows at once: not newest first", query, walk)
+				}
+			}
+		}
+	}
+}
+
+func mustGet(t *testing.T, s *Store, id string) *credential.Credential {
+	t.Helper()
+	row, err := s.Credentials().Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return row
+}
+
+// changed is a row of another author, disabled, with another name and keys.
+func changed(row *credential.Credential, n int) *credential.Credential {
+	c := row.Clone()
+	c.Name, c.KeyNames, c.Enabled, c.ModifiedBy = "renamed "+row.Name, []string{"password", fmt.Sprint("key", n)}, false, "bob"
+	c.ModifiedDate = c.ModifiedDate.AddDate(0, 0, 1)
+	return c
+}
+
+// matches is the plain search.
+func matches(q store.Query, id string, row *credential.Credential) bool {
+	text := strings.ToLower(q.Text)
+	parts := append(append([]string{row.Name}, row.KeyNames...), row.Tags...)
+	return (q.Text == "" || q.Text == id || slices.ContainsFunc(parts, func(s string) bool { return strings.Contains(strings.ToLower(s), text) })) &&
+		(q.Key == "" || slices.Contains(row.KeyNames, q.Key)) && (q.Tag == "" || slices.Contains(row.Tags, q.Tag)) &&
+		(q.ModifiedBy == "" || q.ModifiedBy == row.ModifiedBy) && (q.Enabled == nil || *q.Enabled == row.Enabled)
+}
+
+func TestFind_FollowsAnAmendment(t *testing.T) {
+	t.Parallel()
+	s := open(t, "")
+	row := benchRow(1)
+	row.KeyNames = nil
+	appendRow(t, s, "c", nil, row)
+	err := s.Credentials().Amend(t.Context(), "c", 1, func(c *credential.Credential) bool {
+		c.KeyNames, c.Tags, c.Enabled, c.LastRotation = []string{"filled_in"}, []string{"OTHER"}, false, benchRow(7).ModifiedDate
+		return true
+	})
+	if err != nil {
+		t.Fatalf("Amend: %v", err)
+	}
+	for _, q := range []store.Query{{Key: "filled_in"}, {Text: "illed_i"}, {Tag: "OTHER"}, {Enabled: new(bool)}} {
+		q.Limit = 10
+		found, err := s.Catalogue().Find(t.Context(), q)
+		if err != nil || len(found.Entries) != 1 || !found.Entries[0].LastRotation.Equal(benchRow(7).ModifiedDate) {
+			t.Errorf("Find(%+v) = %+v, %v; want the amended row", q, found.Entries, err)
+		}
+	}
+	if got, _ := findAll(t, s, store.Query{Tag: row.Tags[0], Limit: 10}); len(got) != 0 {
+		t.Errorf("the old tag finds %q, want nothing", got)
+	}
+	wantSound(t, s)
+}
+
+func TestAmend_RefusesAnotherIdentityNameOrMapping(t *testing.T) {
+	t.Parallel()
+	s := open(t, "")
+	row := appendRow(t, s, "c", nil, benchRow(1))
+	for what, change := range map[string]func(c *credential.Credential){
+		"id":       func(c *credential.Credential) { c.ID = "d" },
+		"revision": func(c *credential.Credential) { c.Revision++ },
+		"date":     func(c *credential.Credential) { c.ModifiedDate = c.ModifiedDate.AddDate(1, 0, 0) },
+		"author":   func(c *credential.Credential) { c.ModifiedBy = "eve" },
+		"name":     func(c *credential.Credential) { c.Name = "other" },
+	} {
+		err := s.Credentials().Amend(t.Context(), "c", 1, func(c *credential.Credential) bool { change(c); return true })
+		if err == nil {
+			t.Errorf("an amendment of the %s: no error", what)
+		}
+	}
+	if got := mustGet(t, s, "c"); got != row {
+		t.Errorf("refused amendments changed the row to %+v", got)
+	}
+}
+
+func TestFind_RefusesAnUnknownOrderAndKnowsNoForeignNoun(t *testing.T) {
+	t.Parallel()
+	s := open(t, "")
+	appendRow(t, s, "c", nil, benchRow(1))
+	if _, err := s.Catalogue().Find(t.Context(), store.Query{Sort: "size"}); err == nil {
+		t.Error("an unknown order: no error")
+	}
+	if got, _ := findAll(t, s, store.Query{Nouns: []store.Noun{"document"}, Limit: 10}); len(got) != 0 {
+		t.Errorf("an unknown noun finds %q, want nothing", got)
+	}
+	if got, _ := findAll(t, s, store.Query{Text: separator, Limit: 10}); len(got) != 0 {
+		t.Errorf("what stands between names finds %q, want nothing", got)
+	}
+}
+
+func TestReaders_KeepABoundedNumberOfStatements(t *testing.T) {
+	t.Parallel()
+	s := open(t, "")
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for n := range 2 * preparedLimit {
+				query := fmt.Sprintf("SELECT %d", (n+i)%(preparedLimit+50))
+				if err := s.query(t.Context(), query, func(*sql.Rows) error { return nil }); err != nil {
+					t.Errorf("%s: %v", query, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := len(s.reads.prepared); got > preparedLimit {
+		t.Errorf("%d statements are kept, want at most %d", got, preparedLimit)
+	}
+	for n := range 2 * preparedLimit {
+		err := s.write(t.Context(), "testing", func(tx *transaction) error {
+			_, err := tx.exists(fmt.Sprintf("SELECT %d", n))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(s.writes.conn.prepared); got > preparedLimit+10 {
+		t.Errorf("the writer keeps %d statements, want about %d at most", got, preparedLimit)
+	}
+}

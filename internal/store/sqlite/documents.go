@@ -1,0 +1,164 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"github.com/confidant-secrets/confidant/internal/revision"
+	"github.com/confidant-secrets/confidant/internal/store"
+)
+
+// documents is the store's store.Documents.
+type documents struct{ s *Store }
+
+func ofTheStore(kind string) bool {
+	return kind == store.KindMapping || kind == store.KindCredentialName || kind == store.KindBlindName
+}
+
+const documentColumns = "kind, id, version, body, modified, expires"
+
+func scanDocument(rows *sql.Rows) (*store.Document, error) {
+	var (
+		d        store.Document
+		body     string
+		modified int64
+		expires  sql.NullInt64
+	)
+	if err := rows.Scan(&d.Kind, &d.ID, &d.Version, &body, &modified, &expires); err != nil {
+		return nil, err
+	}
+	d.Body, d.Modified = json.RawMessage(body), moment(modified)
+	if expires.Valid {
+		d.Expires = moment(expires.Int64)
+	}
+	return &d, nil
+}
+
+// Get returns one document.
+func (d documents) Get(ctx context.Context, kind, id string) (doc *store.Document, err error) {
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case kind == store.KindMapping:
+		doc, err = d.s.mapping(ctx, id)
+	case ofTheStore(kind):
+		doc, err = d.s.claim(ctx, kind, id)
+	default:
+		err = d.s.query(ctx, "SELECT "+documentColumns+" FROM document WHERE kind = ? AND id = ? AND (expires IS NULL OR expires > ?)",
+			func(rows *sql.Rows) (err error) { doc, err = scanDocument(rows); return err }, kind, id, micros(d.s.now()))
+		doc, err = found(doc, err)
+	}
+	return doc, wrap(ctx, "reading a document", err)
+}
+
+// List pages through a kind, newest change first.
+func (d documents) List(ctx context.Context, kind string, page revision.Page) (revision.Slice[*store.Document], error) {
+	var out revision.Slice[*store.Document]
+	query := "SELECT " + documentColumns + " FROM document WHERE kind = ? AND (expires IS NULL OR expires > ?)"
+	args := []any{kind, micros(d.s.now())}
+	if page.After != nil {
+		query += " AND (modified, id) < (?, ?)"
+		args = append(args, micros(page.After.ModifiedDate), page.After.ID)
+	}
+	query += " ORDER BY modified DESC, id DESC LIMIT ?"
+	err := d.s.query(ctx, query, func(rows *sql.Rows) error {
+		doc, err := scanDocument(rows)
+		if err != nil {
+			return err
+		}
+		if page.Limit > 0 && len(out.Items) == page.Limit {
+			last := out.Items[len(out.Items)-1]
+			out.Next = &revision.Cursor{List: "doc-" + kind, ModifiedDate: last.Modified, ID: last.ID}
+			return nil
+		}
+		out.Items = append(out.Items, doc)
+		return nil
+	}, append(args, oneMore(page.Limit))...)
+	if err != nil {
+		return revision.Slice[*store.Document]{}, wrap(ctx, "listing documents", err)
+	}
+	return out, nil
+}
+
+// oneMore is the limit of a query that also tells whether a page follows; SQLite
+// takes a negative limit for none.
+func oneMore(limit int) int {
+	if limit <= 0 {
+		return -1
+	}
+	return limit + 1
+}
+
+// documentVersion returns the version of a document, which is 0 if there is none
+// or it has expired, and the version that is stored all the same.
+func (t *transaction) documentVersion(kind, id string) (version, stored int, err error) {
+	var expires sql.NullInt64
+	if _, err := t.row("SELECT version, expires FROM document WHERE kind = ? AND id = ?", []any{kind, id}, &stored, &expires); err != nil {
+		return 0, 0, err
+	}
+	if expires.Valid && expires.Int64 <= micros(t.now()) {
+		return 0, stored, nil
+	}
+	return stored, stored, nil
+}
+
+func staleDocument(kind, id string) error {
+	return &store.StaleError{Own: true, What: kind + "/" + id}
+}
+
+// Put writes a document at the version it should be at.
+func (d documents) Put(ctx context.Context, doc store.Document, expect int) (version int, err error) {
+	what := "writing a document"
+	if ofTheStore(doc.Kind) {
+		return 0, wrap(ctx, what, errOfTheStore)
+	}
+	expires := sql.NullInt64{Int64: micros(doc.Expires), Valid: !doc.Expires.IsZero()}
+	err = d.s.write(ctx, what, func(t *transaction) error {
+		stands, stored, err := t.documentVersion(doc.Kind, doc.ID)
+		if err != nil {
+			return err
+		}
+		if stands != expect {
+			return staleDocument(doc.Kind, doc.ID)
+		}
+		version = stored + 1
+		return t.exec("INSERT INTO document ("+documentColumns+`) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET
+			version = excluded.version, body = excluded.body, modified = excluded.modified, expires = excluded.expires`,
+			doc.Kind, doc.ID, version, string(doc.Body), micros(t.now()), expires)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return version, nil
+}
+
+// Delete removes a document at the version it should be at.
+func (d documents) Delete(ctx context.Context, kind, id string, expect int) error {
+	what := "deleting a document"
+	if ofTheStore(kind) {
+		return wrap(ctx, what, errOfTheStore)
+	}
+	return d.s.write(ctx, what, func(t *transaction) error {
+		stands, _, err := t.documentVersion(kind, id)
+		switch {
+		case err != nil:
+			return err
+		case stands == 0:
+			return store.ErrNotFound
+		case stands != expect:
+			return staleDocument(kind, id)
+		}
+		return t.exec("DELETE FROM document WHERE kind = ? AND id = ?", kind, id)
+	})
+}
+
+// Sweep removes what expired before now.
+func (d documents) Sweep(ctx context.Context, now time.Time) (swept int, err error) {
+	err = d.s.write(ctx, "sweeping documents", func(t *transaction) (err error) {
+		swept, err = t.count("DELETE FROM document WHERE expires < ?", micros(now))
+		return err
+	})
+	return swept, err
+}

@@ -1,0 +1,53 @@
+package sqlite
+
+import "github.com/confidant-secrets/confidant/internal/store"
+
+// space is a key space: a table of current rows and one of history. Only the
+// main one has claims, mappings and a catalogue.
+type space struct {
+	current, history string // tables
+	main             bool
+}
+
+var (
+	mainSpace    = space{current: "current", history: "history", main: true}
+	archiveSpace = space{current: "archive_current", history: "archive_history"}
+)
+
+// noun is how the tables spell a store.Noun.
+type noun string
+
+const (
+	credentialNoun noun = "c"
+	blindNoun      noun = "b"
+	serviceNoun    noun = "s"
+)
+
+var nouns = []noun{credentialNoun, blindNoun, serviceNoun}
+
+// name returns the noun as callers know it.
+func (n noun) name() store.Noun {
+	switch n {
+	case credentialNoun:
+		return store.Credential
+	case blindNoun:
+		return store.BlindCredential
+	case serviceNoun:
+		return store.Service
+	default:
+		return ""
+	}
+}
+
+// claims is the kind of document that claims the noun's names; empty for
+// services, whose names are their ids.
+func (n noun) claims() string {
+	switch n {
+	case credentialNoun:
+		return store.KindCredentialName
+	case blindNoun:
+		return store.KindBlindName
+	default:
+		return ""
+	}
+}
