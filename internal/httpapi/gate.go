@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/confidant-secrets/confidant/internal/audit"
+	"github.com/confidant-secrets/confidant/internal/authn"
+	"github.com/confidant-secrets/confidant/internal/fault"
+)
+
+// gates lets a call through to its handler, in this order: proof, CSRF token,
+// maintenance mode. What the caller may do is asked by the use case. A call that
+// was sent elsewhere instead has been answered.
+func (c *call) gates() error {
+	if c.route.access == everybody {
+		return nil
+	}
+	principal, err := c.s.chain.Authenticate(c.r)
+	if err != nil {
+		return c.turnAway(err)
+	}
+	c.caller.Principal = principal
+	if principal.Ambient {
+		if err := c.session(); err != nil {
+			return err
+		}
+	}
+	if c.route.maintenance && c.s.readOnly() {
+		return fault.New(fault.ReadOnly, "Server in maintenance mode.")
+	}
+	return nil
+}
+
+// session keeps the session of a browser alive and, on routes that change
+// something, wants the token that only our own pages can read. The cookies go
+// with whatever is answered, refusals too.
+func (c *call) session() error {
+	session, err := c.s.sessions.Load(c.r, c.caller.Principal)
+	if err != nil {
+		return err
+	}
+	if err := c.s.sessions.Extend(c, c.r, session); err != nil {
+		return err
+	}
+	if c.route.csrf {
+		return c.s.sessions.CheckCSRF(c.r, session)
+	}
+	return nil
+}
+
+// turnAway answers a call without a proof that holds. A visitor of a page is
+// sent to where one can log in.
+func (c *call) turnAway(err error) error {
+	if c.route.access != visitor || !fault.Is(err, fault.Unauthenticated) {
+		return err
+	}
+	if !errors.Is(err, authn.ErrNoProof) {
+		c.recordRefusal(err)
+	}
+	c.redirect(http.StatusFound, "/loggedout")
+	return nil
+}
+
+// recordRefusal records a call that ended before a use case could. A refusal
+// needs no record to stand, so a log that takes none changes nothing; that it
+// does not is told by everything else.
+func (c *call) recordRefusal(err error) {
+	e := c.entry(string(c.route.action))
+	e.ResourceType = string(c.route.resource)
+	e.ResourceID = c.param("id")
+	e.Info = map[string]any{"route": c.route.label(), "error": failureFor(err).words}
+	ctx := context.WithoutCancel(c.ctx()) // who has gone away already is recorded too
+	if c.caller.Name == "" {
+		e.Action = "authenticate"
+		c.s.refusals.Record(ctx, e)
+		return
+	}
+	if _, err := c.s.audit.Append(ctx, e); err != nil {
+		c.s.log.ErrorContext(ctx, "a refused call is not recorded", "error", err)
+	}
+}
+
+// entry begins the audit record of this call.
+func (c *call) entry(action string) audit.Entry {
+	e := audit.Entry{
+		Phase:         audit.Done,
+		Action:        action,
+		User:          c.caller.Name,
+		UserType:      string(c.caller.Type),
+		Administrator: c.caller.Administrator,
+		RequestID:     c.caller.RequestID,
+		Door:          c.caller.Door,
+		Duration:      c.s.now().Sub(c.start),
+	}
+	if c.caller.Client.IsValid() {
+		e.Client = c.caller.Client.String()
+	}
+	return e
+}
