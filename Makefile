@@ -1,0 +1,80 @@
+# Everything a developer or a build machine runs. "make run" and "make test" are
+# all that a fresh clone needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TOOLS   := $(CURDIR)/.cache/bin
+
+# The tools that judge the source, pinned.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+
+FUZZTIME ?= 5s
+ROUNDS   ?= 50
+
+# The race detector needs a C compiler. RACE=1 asks for it; CI=true does too.
+RACE ?= $(if $(filter true 1,$(CI)),1,)
+HAVE_CC := $(shell command -v "$$(go env CC)" 2>/dev/null)
+ifeq ($(RACE),1)
+ifneq ($(HAVE_CC),)
+RACEFLAG := -race
+TESTENV  := CGO_ENABLED=1
+else
+NORACE := no C compiler here: the tests run without the race detector
+endif
+endif
+
+.PHONY: help run build test bench crash lint fuzz generate image clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
+
+run: build ## build and serve on 127.0.0.1:8080, data in ./confidant-data
+	exec bin/confidant serve
+
+build: ## the static binary bin/confidant
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/confidant ./cmd/confidant
+
+test: ## vet and all tests; RACE=1 adds the race detector
+	$(if $(NORACE),@echo '$(NORACE)')
+	go vet ./...
+	$(TESTENV) go test $(RACEFLAG) ./...
+
+bench: ## the table of speed and memory, each figure as a ratio of what one could hope for
+	go test -count=1 -run '^TestTable$$' -timeout 30m -v ./internal/proof/bench -args -full
+
+crash: ## kill the server under load, ROUNDS times, and look for what is lost
+	go test -count=1 -run '^TestKill_' -timeout 30m -v ./internal/proof/crash -args -rounds $(ROUNDS)
+
+lint: $(TOOLS)/staticcheck $(TOOLS)/gofumpt ## staticcheck and gofumpt
+	@unformatted=$$($(TOOLS)/gofumpt -l cmd internal migrations web); \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofumpt:"; echo "$$unformatted"; exit 1; fi
+	$(TOOLS)/staticcheck ./...
+
+$(TOOLS)/staticcheck:
+	GOBIN=$(TOOLS) go install $(STATICCHECK)
+
+$(TOOLS)/gofumpt:
+	GOBIN=$(TOOLS) go install $(GOFUMPT)
+
+fuzz: ## every fuzz target for FUZZTIME
+	@grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' internal cmd | sort | while read -r file; do \
+		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' "$$file"); do \
+			echo "== $$target in $$(dirname "$$file")"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+		done; \
+	done
+
+generate: ## the generated pages under docs/
+	go generate ./...
+
+image: ## the container image confidant:$(VERSION)
+	docker build --build-arg VERSION=$(VERSION) -t confidant:$(VERSION) .
+
+clean: ## what was built, and the tools; no data
+	rm -rf bin .cache

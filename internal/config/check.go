@@ -1,0 +1,126 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+const (
+	minSessionSecret = 16 // bytes
+	minTokenSecret   = 32 // bytes
+)
+
+// check applies the rules that concern more than one setting.
+func (l *loader) check() {
+	l.checkListener()
+	l.checkLogin()
+	l.checkSecrets()
+	l.checkStorage()
+	for _, reason := range slices.Sorted(maps.Keys(l.without)) {
+		l.warn(ForServer, "without effect, because %s: %s", reason, strings.Join(l.without[reason], ", "))
+	}
+}
+
+func (l *loader) checkListener() {
+	s := l.config.Server
+	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
+		l.problem(ForServer, "TLS_CERT_FILE and TLS_KEY_FILE belong together; set both or neither")
+	}
+	if !s.Loopback() && s.TLSCertFile == "" && !l.config.IsSet("SSLIFY") {
+		l.warn(ForServer, "HOST %s can be reached from other machines and this server speaks no TLS itself: set TLS_CERT_FILE, or SSLIFY=true behind a proxy that does, or SSLIFY=false if plain HTTP is meant", s.Host)
+	}
+	if l.config.Login.Module == "header" && l.config.Login.UseAuth && l.config.Login.TrustedProxies.Any {
+		l.warn(ForServer, "HEADER_AUTH_TRUSTED_PROXIES lets everybody who can reach this server claim any identity; name the addresses of the proxies")
+	}
+}
+
+// open names a protection that is off, with what may be done about it.
+func (l *loader) open(use Use, setting, consequence string) {
+	s := l.config.Server
+	if s.Loopback() || s.Debug {
+		l.warn(use, "%s=false: %s", setting, consequence)
+		return
+	}
+	l.problem(ForServer, "%s=false: %s, and HOST %s can be reached from other machines; set HOST=127.0.0.1 or %s=true (DEBUG=true lifts this rule)", setting, consequence, s.Host, setting)
+}
+
+func (l *loader) checkLogin() {
+	login := l.config.Login
+	if !login.UseAuth {
+		l.open(ForServer, "USE_AUTH", "everybody may do everything")
+	}
+	if strings.HasSuffix(login.ACLModule, ":no_acl") {
+		l.warn(ForVault, "ACL_MODULE=%s: every policy is off, every known caller may do everything", login.ACLModule)
+	}
+	accounts := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(l.config.KMSAuth.ScopedKeys)) {
+		account := l.config.KMSAuth.ScopedKeys[key]
+		if other, ok := accounts[account]; ok {
+			l.problem(ForServer|ForVault, "SCOPED_AUTH_KEYS: the account %q stands at both %q and %q; account names must differ", account, other, key)
+		}
+		accounts[account] = key
+	}
+	if k := l.config.KMSAuth; k.MinVersion > k.MaxVersion {
+		l.problem(ForServer, "KMS_MINIMUM_TOKEN_VERSION %d is above KMS_MAXIMUM_TOKEN_VERSION %d", k.MinVersion, k.MaxVersion)
+	}
+	if !login.UseAuth {
+		return
+	}
+	if login.Module == "null" {
+		l.problem(ForServer, "USER_AUTH_MODULE=null lets everybody in; say so with USE_AUTH=false, or choose another module")
+	}
+	if reason := l.config.LoginUnavailable(); reason != "" && l.config.IsSet("USER_AUTH_MODULE") {
+		l.warn(ForServer, "%s", reason)
+	}
+}
+
+// LoginUnavailable says why nobody can log in with a browser, in words for the
+// log-in page, or "" if people can.
+func (c *Config) LoginUnavailable() string {
+	switch c.Login.Module {
+	case "null":
+		return ""
+	case "header":
+		var missing []string
+		if c.Login.UsernameHeader == "" {
+			missing = append(missing, "HEADER_AUTH_USERNAME_HEADER")
+		}
+		if c.Login.EmailHeader == "" {
+			missing = append(missing, "HEADER_AUTH_EMAIL_HEADER")
+		}
+		if len(missing) == 0 {
+			return ""
+		}
+		return "Log-in through trusted headers needs " + strings.Join(missing, " and ") + "."
+	default:
+		return "This version has no browser log-in of the kind " + c.Login.Module + "; use API tokens, or USER_AUTH_MODULE=header behind a proxy that knows who is asking."
+	}
+}
+
+func (l *loader) checkSecrets() {
+	s := l.config.Session
+	for name, secret := range map[string]Secret{"SESSION_SECRET": s.Secret, "SESSION_SECRET_PREVIOUS": s.PreviousSecret} {
+		if secret.IsSet() && len(secret.Reveal()) < minSessionSecret && !l.config.Server.Debug {
+			l.problem(ForServer, "%s is shorter than %d bytes", name, minSessionSecret)
+		}
+	}
+	if s.APITokenSecret.IsSet() && len(s.APITokenSecret.Reveal()) < minTokenSecret {
+		l.problem(ForTokens, "API_TOKEN_SECRET is shorter than %d bytes", minTokenSecret)
+	}
+	if s.MaxLifetime < s.Lifetime {
+		l.problem(ForServer, "MAX_PERMANENT_SESSION_LIFETIME is below PERMANENT_SESSION_LIFETIME; raise it, or set 0 for the same")
+	}
+}
+
+func (l *loader) checkStorage() {
+	if l.config.Storage.DataDir == "" {
+		l.problem(ForData, "CONFIDANT_DATA_DIR is empty; name a directory or leave it out")
+	}
+	if !l.config.Keys.UseEncryption {
+		l.open(ForKeys, "USE_ENCRYPTION", "credentials are stored in clear")
+	}
+	if l.config.Audit.FailOpen {
+		l.warn(ForVault, "AUDIT_FAIL_OPEN=true: secrets leave and change without a record when the audit log fails")
+	}
+}
