@@ -56,7 +56,7 @@ func (t *transaction) amendable(sp *space, kind noun, id string, n int) (c *cont
 		return nil, 0, nil, store.ErrNotFound
 	}
 	if old != nil && old.noun == kind && old.revision == n {
-		c.stages, c.accessed = old.stages, old.accessed
+		c.head = old.head
 		current = old
 	}
 	return c, number, current, nil

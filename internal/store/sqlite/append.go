@@ -19,10 +19,9 @@ func (r *revisions[T]) Append(ctx context.Context, w store.Write[T]) ([]*T, erro
 	if err != nil {
 		return nil, wrap(ctx, what, err)
 	}
-	var previous *content
+	var previous *version
 	if w.Previous != nil {
-		c := r.codec.encode(w.Previous)
-		previous = &c
+		previous = &version{r.codec.meta(w.Previous).Revision, r.codec.head(w.Previous)}
 	}
 	var stored []*T
 	err = r.store.write(ctx, what, func(t *transaction) error {
@@ -59,7 +58,7 @@ func (r *revisions[T]) prepare(w store.Write[T]) ([]content, error) {
 		rows[i] = r.codec.encode(v)
 		rows[i].id = w.ID
 		if i < len(w.Rows)-1 {
-			rows[i].stages, rows[i].accessed = "", noTime
+			rows[i].head = noHead
 		}
 		if err := rows[i].checkSize(); err != nil {
 			return nil, err
@@ -83,8 +82,14 @@ func (r *revisions[T]) forget(t *transaction, id string) {
 	}
 }
 
+// version is what must still stand of the row a caller read.
+type version struct {
+	revision int
+	head     head
+}
+
 // append numbers the rows and writes them.
-func (t *transaction) append(sp *space, previous *content, rows []content, guards []store.Guard) error {
+func (t *transaction) append(sp *space, previous *version, rows []content, guards []store.Guard) error {
 	last := &rows[len(rows)-1]
 	old, err := t.thing(sp, last.id)
 	if err != nil {
@@ -117,29 +122,29 @@ func (t *transaction) append(sp *space, previous *content, rows []content, guard
 	if err := t.checkGuards(sp, guards); err != nil {
 		return err
 	}
-	number := 0
+	after := 0
 	if old != nil {
-		number = old.revision
+		after = old.revision
 	}
-	var content int64
+	var number int64
 	for i := range rows {
-		if content, number, err = t.addNumbered(sp, &rows[i], number); err != nil {
+		if number, err = t.addNumbered(sp, &rows[i], after); err != nil {
 			return err
 		}
+		after = rows[i].revision
 	}
-	return t.place(sp, old, nil, last, content, claim)
+	return t.place(sp, old, nil, last, number, claim)
 }
 
 // mayFollow checks that the current row is the one the caller read and that the
 // id is not the key of something else.
-func (t *transaction) mayFollow(sp *space, old *thing, previous, c *content) error {
+func (t *transaction) mayFollow(sp *space, old *thing, previous *version, c *content) error {
 	switch {
 	case old != nil && old.noun != c.noun:
 		return takenKey(c.id, c.id, old.noun)
 	case old == nil && previous == nil:
 		return t.mayCreate(sp, c)
-	case old == nil, previous == nil, old.revision != previous.revision,
-		old.stages != previous.stages, old.accessed != previous.accessed:
+	case old == nil, previous == nil, *previous != version{old.revision, old.head}:
 		return staleRow(c.id)
 	}
 	return nil
@@ -180,14 +185,14 @@ func (t *transaction) claimFor(sp *space, old *thing, was *details, c *content) 
 	return claim, err
 }
 
-// addNumbered inserts a row under the first number after one that is not taken.
-func (t *transaction) addNumbered(sp *space, c *content, after int) (content int64, number int, err error) {
-	for number = after + 1; number <= after+numberLimit; number++ {
-		c.revision = number
-		content, err = t.addHistory(sp, c)
-		if err != nil || content != 0 {
-			return content, number, err
+// addNumbered inserts a row as the first revision after one whose key is not
+// taken.
+func (t *transaction) addNumbered(sp *space, c *content, after int) (number int64, err error) {
+	for c.revision = after + 1; c.revision <= after+numberLimit; c.revision++ {
+		number, err = t.addHistory(sp, c)
+		if err != nil || number != 0 {
+			return number, err
 		}
 	}
-	return 0, 0, fmt.Errorf("%w: the %d numbers after revision %d of %q are taken", store.ErrUnavailable, numberLimit, after, c.id)
+	return 0, fmt.Errorf("%w: the %d numbers after revision %d of %q are taken", store.ErrUnavailable, numberLimit, after, c.id)
 }

@@ -42,7 +42,7 @@ func filled(b testing.TB, n int) *Store {
 			for i := first; i < min(first+batch, n); i++ {
 				c := credentialCodec{}.encode(benchRow(i))
 				c.id = benchID(i)
-				if err := t.append(&mainSpace, nil, []content{c}, nil); err != nil {
+				if err := t.append(mainSpace, nil, []content{c}, nil); err != nil {
 					return err
 				}
 			}
@@ -116,6 +116,7 @@ func BenchmarkRawUpdate(b *testing.B) {
 	}
 	b.Cleanup(func() { conn.close() })
 	for _, statement := range []string{
+		"PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 1000",
 		"CREATE TABLE history (id TEXT NOT NULL, revision INTEGER NOT NULL, modified INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (id, revision))",
 		"CREATE TABLE current (id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, modified INTEGER NOT NULL, body TEXT NOT NULL)",
 		"CREATE INDEX current_modified ON current (modified)",
@@ -253,7 +254,7 @@ func BenchmarkDependents5000(b *testing.B) {
 		for i := range 5000 {
 			c := serviceCodec{}.encode(&service.Service{Credentials: []string{"c"}})
 			c.id = fmt.Sprintf("service%d", i)
-			if err := t.append(&mainSpace, nil, []content{c}, nil); err != nil {
+			if err := t.append(mainSpace, nil, []content{c}, nil); err != nil {
 				return err
 			}
 		}

@@ -60,8 +60,9 @@ const (
 	// rows in the order they were made, so the number of that row tells about how
 	// many more there are.
 	probeDepth = 32
-	// probeCount is how many trigrams of a text are probed at most.
-	probeCount = 8
+	// Of a text so many trigrams are probed, and more if none of them is rare and
+	// a walk did not find enough either.
+	firstProbes, furtherProbes = 3, 16
 )
 
 // probe returns the number of the probeDepth-th row of a query; 0: it has fewer.
@@ -121,28 +122,20 @@ func (c catalogue) textSource(ctx context.Context, f *search, newest int64) (*so
 	if len(trigrams) == 0 {
 		return nil, nil
 	}
-	type probe struct {
-		trigram  string
-		estimate int
+	probed, err := c.probeTrigrams(ctx, trigrams, firstProbes, newest)
+	if err != nil {
+		return nil, err
 	}
-	var probes []probe
-	// From the end, where names that are counted differ.
-	for i := len(trigrams) - 1; i >= 0; i -= (len(trigrams) + probeCount - 1) / probeCount {
-		reach, err := c.probe(ctx, byTrigrams, phrase(trigrams[i]))
-		if err != nil {
-			return nil, err
+	return &source{probed[0].estimate, func(ctx context.Context) ([]int64, error) {
+		if probed[0].estimate > candidateLimit {
+			if probed, err = c.probeTrigrams(ctx, trigrams, furtherProbes, newest); err != nil {
+				return nil, err
+			}
 		}
-		probes = append(probes, probe{trigrams[i], estimate(newest, reach)})
-		if reach == 0 {
-			break // it does not get rarer
+		rare := []string{probed[0].text}
+		if len(probed) > 1 && probed[1].estimate < 3*probed[0].estimate {
+			rare = append(rare, probed[1].text)
 		}
-	}
-	slices.SortFunc(probes, func(a, b probe) int { return a.estimate - b.estimate })
-	rare := []string{probes[0].trigram}
-	if len(probes) > 1 && probes[1].estimate < 3*probes[0].estimate {
-		rare = append(rare, probes[1].trigram)
-	}
-	return &source{probes[0].estimate, func(ctx context.Context) ([]int64, error) {
 		numbers, err := c.match(ctx, rare)
 		if err == nil && len(numbers) > candidateLimit && len(trigrams) > len(rare) {
 			numbers, err = c.match(ctx, trigrams)
@@ -153,6 +146,30 @@ func (c catalogue) textSource(ctx context.Context, f *search, newest int64) (*so
 		itself, err := c.numbers(ctx, "SELECT number FROM current WHERE id = ?", f.Text)
 		return append(numbers, itself...), err
 	}}, nil
+}
+
+// trigram is a part of a text and how many rows about have it.
+type trigram struct {
+	text     string
+	estimate int
+}
+
+// probeTrigrams probes at most so many trigrams and returns them, rarest first.
+func (c catalogue) probeTrigrams(ctx context.Context, trigrams []string, limit int, newest int64) ([]trigram, error) {
+	var probed []trigram
+	// From the end, where names that are counted differ.
+	for i := len(trigrams) - 1; i >= 0; i -= (len(trigrams) + limit - 1) / limit {
+		reach, err := c.probe(ctx, byTrigrams, phrase(trigrams[i]))
+		if err != nil {
+			return nil, err
+		}
+		probed = append(probed, trigram{trigrams[i], estimate(newest, reach)})
+		if reach == 0 {
+			break // it does not get rarer
+		}
+	}
+	slices.SortFunc(probed, func(a, b trigram) int { return a.estimate - b.estimate })
+	return probed, nil
 }
 
 // trigrams returns the three-character parts of a text, each once; a shorter

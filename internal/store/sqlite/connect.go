@@ -18,7 +18,7 @@ const (
 	readerCount = 4
 	// Page caches, in KiB. Writing touches a page in each of a dozen trees.
 	readerCacheKiB = 2 << 10
-	writerCacheKiB = 4 << 10
+	writerCacheKiB = 8 << 10
 	// checkpointPages is how long the write-ahead log grows before it is written
 	// back: long enough that pages written again and again go back once.
 	checkpointPages = 4000

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/confidant-secrets/confidant/internal/store"
 )
@@ -36,8 +37,7 @@ type content struct {
 	dataKey          string
 	pairs            string
 
-	stages   string // JSON
-	accessed int64
+	head
 
 	// light says that dataKey and pairs were not read.
 	light bool
@@ -64,7 +64,8 @@ func (c *content) args() []any {
 		string(c.noun), c.id, c.revision, c.modified, c.modifiedBy, c.enabled, c.nullableName(), null(c.metadata),
 		c.documentation, null(c.keyNames), null(c.tags), nullTime(c.lastDecrypted), nullTime(c.lastRotation),
 		null(c.account), null(c.credentials), null(c.blindCredentials), null(c.cipherType),
-		sql.NullInt64{Int64: int64(c.cipherVersion), Valid: c.cipherVersion != 0}, []byte(c.dataKey), c.pairs,
+		sql.NullInt64{Int64: int64(c.cipherVersion), Valid: c.cipherVersion != 0},
+		[]byte(c.dataKey), c.pairs,
 	}
 }
 
@@ -82,10 +83,10 @@ func nullTime(micros int64) sql.NullInt64 {
 	return sql.NullInt64{Int64: micros, Valid: micros != noTime}
 }
 
-// selection is the list of columns that scan expects. from is the alias of
-// history; head that of the current row, or empty where rows of history are
+// selection is the list of columns that targets takes, from history as h.
+// current is the alias of the current row, or empty where rows of history are
 // read; light leaves out what is sealed.
-func selection(head string, light bool) string {
+func selection(current string, light bool) string {
 	text := `h.noun, h.id, h.revision, h.modified, h.modified_by, h.enabled, coalesce(h.name, ''),
 		coalesce(h.metadata, ''), h.documentation, coalesce(h.key_names, ''), coalesce(h.tags, ''),
 		coalesce(h.last_decrypted, ` + noTimeText + `), coalesce(h.last_rotation, ` + noTimeText + `),
@@ -96,10 +97,10 @@ func selection(head string, light bool) string {
 	} else {
 		text += "coalesce(h.data_key, ''), coalesce(h.credential_pairs, ''), "
 	}
-	if head == "" {
+	if current == "" {
 		return text + "'', " + noTimeText
 	}
-	return text + "coalesce(" + head + ".stages, ''), coalesce(" + head + ".accessed, " + noTimeText + ")"
+	return text + "coalesce(" + current + ".stages, ''), coalesce(" + current + ".accessed, " + noTimeText + ")"
 }
 
 var noTimeText = strconv.FormatInt(noTime, 10)
@@ -134,7 +135,7 @@ func (c *content) checkSize() error {
 func (c *content) same(other *content) bool {
 	a, b := *c, *other
 	for _, x := range []*content{&a, &b} {
-		x.lastDecrypted, x.stages, x.accessed, x.light = 0, "", 0, false
+		x.lastDecrypted, x.head, x.light = 0, noHead, false
 		if x.noun == credentialNoun {
 			x.keyNames = ""
 		}
@@ -172,14 +173,15 @@ func decodeList(text string) ([]string, error) {
 	return list, nil
 }
 
-// splitPlain splits a compact JSON list of texts that holds no escapes.
+// splitPlain splits a compact JSON list of texts that holds no escapes and
+// nothing that JSON would have replaced.
 func splitPlain(text string) ([]string, bool) {
 	inner, ok := strings.CutPrefix(text, `["`)
 	if !ok {
 		return nil, false
 	}
 	inner, ok = strings.CutSuffix(inner, `"]`)
-	if !ok || strings.ContainsRune(inner, '\\') {
+	if !ok || strings.ContainsRune(inner, '\\') || !utf8.ValidString(inner) {
 		return nil, false
 	}
 	list := strings.Split(inner, `","`)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/confidant-secrets/confidant/internal/revision"
@@ -12,6 +13,8 @@ import (
 
 // documents is the store's store.Documents.
 type documents struct{ s *Store }
+
+var errOfTheStore = errors.New("documents of this kind are the store's own")
 
 func ofTheStore(kind string) bool {
 	return kind == store.KindMapping || kind == store.KindCredentialName || kind == store.KindBlindName

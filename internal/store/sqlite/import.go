@@ -12,18 +12,18 @@ import (
 // Import puts back a whole resource in one transaction.
 func (r *revisions[T]) Import(ctx context.Context, current *T, history []*T) (store.ImportReport, error) {
 	const what = "importing a resource"
-	head := r.codec.encode(current)
+	last := r.codec.encode(current)
 	rows := make([]content, len(history))
 	for i, v := range history {
 		rows[i] = r.codec.encode(v)
 	}
-	if err := importable(&head, rows); err != nil {
+	if err := importable(&last, rows); err != nil {
 		return store.ImportReport{}, wrap(ctx, what, err)
 	}
 	var report store.ImportReport
 	err := r.store.write(ctx, what, func(t *transaction) (err error) {
-		r.forget(t, head.id)
-		report, err = t.restore(r.space, &head, rows)
+		r.forget(t, last.id)
+		report, err = t.restore(r.space, &last, rows)
 		return err
 	})
 	if err != nil {
@@ -33,16 +33,16 @@ func (r *revisions[T]) Import(ctx context.Context, current *T, history []*T) (st
 }
 
 // importable checks that the rows are revisions of one thing that fit.
-func importable(head *content, rows []content) error {
-	if head.id == "" || head.revision < 1 {
+func importable(current *content, rows []content) error {
+	if current.id == "" || current.revision < 1 {
 		return errors.New("a current row without id or revision")
 	}
-	if err := head.checkSize(); err != nil {
+	if err := current.checkSize(); err != nil {
 		return err
 	}
 	for i := range rows {
-		if rows[i].id != head.id || rows[i].revision < 1 {
-			return fmt.Errorf("%s is no revision of %s", revision.Key(rows[i].id, rows[i].revision), head.id)
+		if rows[i].id != current.id || rows[i].revision < 1 {
+			return fmt.Errorf("%s is no revision of %s", revision.Key(rows[i].id, rows[i].revision), current.id)
 		}
 		if err := rows[i].checkSize(); err != nil {
 			return err
@@ -52,65 +52,85 @@ func importable(head *content, rows []content) error {
 }
 
 // restore writes the rows that do not stand, history first.
-func (t *transaction) restore(sp *space, head *content, rows []content) (report store.ImportReport, err error) {
-	old, err := t.thing(sp, head.id)
+func (t *transaction) restore(sp *space, current *content, rows []content) (report store.ImportReport, err error) {
+	old, err := t.thing(sp, current.id)
 	if err != nil {
 		return report, err
 	}
-	if old != nil && old.noun != head.noun {
-		return report, takenKey(head.id, head.id, old.noun)
+	if old != nil && old.noun != current.noun {
+		return report, takenKey(current.id, current.id, old.noun)
 	}
-	holder, n, err := t.keyOfHistory(sp, head.id)
+	holder, n, err := t.keyOfHistory(sp, current.id)
 	if err != nil {
 		return report, err
 	}
 	if holder != "" {
-		return report, takenKey(head.id, holder, n)
+		return report, takenKey(current.id, holder, n)
 	}
 	for i := range rows {
-		if _, err := t.restoreRow(sp, &rows[i], &report); err != nil {
+		s, err := t.stand(sp, &rows[i])
+		if err != nil {
 			return report, err
 		}
+		list := s.list(&report)
+		*list = append(*list, revision.Key(rows[i].id, rows[i].revision))
 	}
-	return report, t.restoreCurrent(sp, old, head, &report)
+	return report, t.restoreCurrent(sp, old, current, &report)
 }
 
-// restoreRow writes a row of history unless it stands, and returns its number.
-func (t *transaction) restoreRow(sp *space, c *content, report *store.ImportReport) (number int64, err error) {
-	key := revision.Key(c.id, c.revision)
-	number, err = t.addHistory(sp, c)
+// standing is the row of history that stands under a key after an attempt to
+// write one there.
+type standing struct {
+	number  int64
+	content *content
+	written bool
+	same    bool // as the one that should have been written
+}
+
+// list is where a report names the key.
+func (s *standing) list(report *store.ImportReport) *[]string {
+	switch {
+	case s.written:
+		return &report.Written
+	case s.same:
+		return &report.Same
+	default:
+		return &report.Different
+	}
+}
+
+// stand writes a row of history unless one stands under its key.
+func (t *transaction) stand(sp *space, c *content) (*standing, error) {
+	number, err := t.addHistory(sp, c)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if number != 0 {
-		report.Written = append(report.Written, key)
-		return number, nil
+		return &standing{number, c, true, true}, nil
 	}
-	stands := &content{}
+	s := &standing{content: &content{}}
 	found, err := t.row("SELECT "+selection("", false)+", h.number FROM "+sp.history+" h WHERE h.id = ? AND h.revision = ?",
-		[]any{c.id, c.revision}, stands.targets(&number)...)
+		[]any{c.id, c.revision}, s.content.targets(&s.number)...)
+	key := revision.Key(c.id, c.revision)
 	switch {
 	case err != nil:
-		return 0, err
+		return nil, err
 	case !found: // the key is the id of something current
-		return 0, takenKey(key, key, "")
-	case stands.noun != c.noun:
-		return 0, takenKey(key, stands.id, stands.noun)
-	case stands.same(c):
-		report.Same = append(report.Same, key)
-	default:
-		report.Different = append(report.Different, key)
+		return nil, takenKey(key, key, "")
+	case s.content.noun != c.noun:
+		return nil, takenKey(key, c.id, s.content.noun)
 	}
-	return number, nil
+	s.same = s.content.same(c)
+	return s, nil
 }
 
 // restoreCurrent writes the current row unless one stands.
-func (t *transaction) restoreCurrent(sp *space, old *thing, head *content, report *store.ImportReport) error {
-	claim, holder, err := t.nameClaim(sp, head)
+func (t *transaction) restoreCurrent(sp *space, old *thing, c *content, report *store.ImportReport) error {
+	claim, holder, err := t.nameClaim(sp, c)
 	if err != nil {
 		return err
 	}
-	if holder != "" && holder != head.id {
+	if holder != "" && holder != c.id {
 		report.NameTaken, claim = holder, nil
 	}
 	if old != nil {
@@ -119,29 +139,33 @@ func (t *transaction) restoreCurrent(sp *space, old *thing, head *content, repor
 		if err != nil {
 			return err
 		}
-		if stands.same(head) {
-			report.Same = append(report.Same, head.id)
-		} else {
-			report.Different = append(report.Different, head.id)
-		}
+		s := standing{same: stands.same(c)}
+		list := s.list(report)
+		*list = append(*list, c.id)
 		return nil
 	}
-	// A current row is a row of history with a head, so one whose revision stands
-	// with other content cannot be written.
-	var own store.ImportReport
-	number, err := t.restoreRow(sp, head, &own)
+	s, err := t.stand(sp, c)
 	if err != nil {
 		return err
 	}
-	if len(own.Different) > 0 {
-		report.Different = append(report.Different, head.id)
+	if !s.same {
+		// A current row is a row of history with a head. Where its revision stands
+		// with other content it cannot be written.
+		report.Different = append(report.Different, c.id)
 		return nil
 	}
-	if err := t.place(sp, nil, nil, head, number, claim); err != nil {
+	if err := t.place(sp, nil, nil, s.under(c), s.number, claim); err != nil {
 		return err
 	}
-	report.Written = append(report.Written, head.id)
+	report.Written = append(report.Written, c.id)
 	return nil
+}
+
+// under is the content that stands, under the head of another.
+func (s *standing) under(c *content) *content {
+	current := *s.content
+	current.head = c.head
+	return &current
 }
 
 // ReplaceCurrent puts a row in place of a current one of a lower revision.
@@ -179,13 +203,12 @@ func (t *transaction) replace(sp *space, expect int, c *content) error {
 			claim = nil
 		}
 	}
-	var own store.ImportReport
-	number, err := t.restoreRow(sp, c, &own)
+	s, err := t.stand(sp, c)
 	if err != nil {
 		return err
 	}
-	if len(own.Different) > 0 {
-		return takenKey(own.Different[0], c.id, c.noun)
+	if !s.same {
+		return takenKey(revision.Key(c.id, c.revision), c.id, c.noun)
 	}
-	return t.place(sp, old, nil, c, number, claim)
+	return t.place(sp, old, nil, s.under(c), s.number, claim)
 }

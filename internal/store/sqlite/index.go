@@ -1,8 +1,6 @@
 package sqlite
 
-import (
-	"strings"
-)
+import "strings"
 
 // separator stands around each part of what is searched, so that no match runs
 // from one into the next.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 
 	"github.com/confidant-secrets/confidant/internal/store"
 )
@@ -82,5 +81,3 @@ func found(d *store.Document, err error) (*store.Document, error) {
 	}
 	return d, nil
 }
-
-var errOfTheStore = errors.New("documents of this kind are the store's own")

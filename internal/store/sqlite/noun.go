@@ -18,16 +18,26 @@ type codec[T any] interface {
 	noun() noun
 	meta(v *T) *revision.Meta
 	encode(v *T) content
+	head(v *T) head
 	decode(c *content) (*T, error)
 	// remember gives a row a place for what a reader derives from it.
 	remember(v *T)
 }
 
+// head is what stands outside history, which only credentials have. The zero
+// head is not that of a row without one, see noHead.
+type head struct {
+	stages   string // JSON
+	accessed int64
+}
+
+var noHead = head{accessed: noTime}
+
 // common fills what every noun has.
 func common(n noun, m revision.Meta, enabled bool) content {
 	return content{
 		noun: n, id: m.ID, revision: m.Revision, modified: micros(m.ModifiedDate), modifiedBy: m.ModifiedBy,
-		enabled: enabled, lastDecrypted: noTime, lastRotation: noTime, accessed: noTime,
+		enabled: enabled, lastDecrypted: noTime, lastRotation: noTime, head: noHead,
 	}
 }
 
@@ -70,13 +80,17 @@ func (credentialCodec) noun() noun                                   { return cr
 func (credentialCodec) meta(v *credential.Credential) *revision.Meta { return &v.Meta }
 func (credentialCodec) remember(v *credential.Credential)            { v.Memo = &revision.Memo{} }
 
-func (credentialCodec) encode(v *credential.Credential) content {
+func (credentialCodec) head(v *credential.Credential) head {
+	return head{encodeStages(v.Head.Stages), micros(v.Head.LastAccessed)}
+}
+
+func (k credentialCodec) encode(v *credential.Credential) content {
 	c := common(credentialNoun, v.Meta, v.Enabled)
 	c.name, c.metadata, c.documentation = v.Name, string(v.Metadata), optional(v.Documentation)
 	c.keyNames, c.tags = encodeList(v.KeyNames), encodeList(v.Tags)
 	c.lastDecrypted, c.lastRotation = micros(v.LastDecrypted), micros(v.LastRotation)
 	c.pairs, c.dataKey, c.cipherVersion = v.Sealed.Ciphertext, string(v.Sealed.DataKey), v.Sealed.Version
-	c.stages, c.accessed = encodeStages(v.Head.Stages), micros(v.Head.LastAccessed)
+	c.head = k.head(v)
 	return c
 }
 
@@ -127,6 +141,7 @@ type blindCodec struct{}
 
 func (blindCodec) noun() noun                              { return blindNoun }
 func (blindCodec) meta(v *blind.Credential) *revision.Meta { return &v.Meta }
+func (blindCodec) head(*blind.Credential) head             { return noHead }
 func (blindCodec) remember(v *blind.Credential)            { v.Memo = &revision.Memo{} }
 
 func (blindCodec) encode(v *blind.Credential) content {
@@ -153,6 +168,7 @@ type serviceCodec struct{}
 
 func (serviceCodec) noun() noun                             { return serviceNoun }
 func (serviceCodec) meta(v *service.Service) *revision.Meta { return &v.Meta }
+func (serviceCodec) head(*service.Service) head             { return noHead }
 func (serviceCodec) remember(v *service.Service)            { v.Memo = &revision.Memo{} }
 
 func (serviceCodec) encode(v *service.Service) content {

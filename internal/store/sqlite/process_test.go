@@ -109,7 +109,7 @@ func TestCrash_LosesNothingAcknowledgedAndLeavesNothingHalf(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "confidant.db")
 	acknowledged := map[string]int{}
-	for round := range 6 {
+	for round := range 4 {
 		child := again(t, "-write-forever", path)
 		child.Stderr = os.Stderr
 		out, err := child.StdoutPipe()
@@ -235,7 +235,7 @@ func TestSecondProcess_GetsItsTurnBesideSixteenWriters(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			var previous = appendRow(t, ours, fmt.Sprint("c", i), nil, benchRow(i))
+			previous := appendRow(t, ours, fmt.Sprint("c", i), nil, benchRow(i))
 			for ctx.Err() == nil {
 				previous = appendRow(t, ours, previous.ID, previous, benchRow(i))
 			}

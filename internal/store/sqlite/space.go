@@ -1,18 +1,31 @@
 package sqlite
 
-import "github.com/confidant-secrets/confidant/internal/store"
+import (
+	"strings"
+
+	"github.com/confidant-secrets/confidant/internal/store"
+)
 
 // space is a key space: a table of current rows and one of history. Only the
 // main one has claims, mappings and a catalogue.
 type space struct {
 	current, history string // tables
 	main             bool
+	insert           string // adds a row of history, unless its key is taken
 }
 
 var (
-	mainSpace    = space{current: "current", history: "history", main: true}
-	archiveSpace = space{current: "archive_current", history: "archive_history"}
+	mainSpace    = newSpace("current", "history", true)
+	archiveSpace = newSpace("archive_current", "archive_history", false)
 )
+
+func newSpace(current, history string, main bool) *space {
+	return &space{
+		current: current, history: history, main: main,
+		insert: "INSERT INTO " + history + " (" + strings.Join(columns, ", ") + ") SELECT ?" + strings.Repeat(", ?", len(columns)-1) +
+			" WHERE NOT EXISTS (SELECT 1 FROM " + current + " WHERE id = ?) ON CONFLICT (id, revision) DO NOTHING",
+	}
+}
 
 // noun is how the tables spell a store.Noun.
 type noun string

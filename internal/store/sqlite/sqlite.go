@@ -96,10 +96,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(wrap(ctx, "opening the store", err), reads.close(), conn.close())
 	}
-	s.credentials = &revisions[credential.Credential]{store: s, space: &mainSpace, codec: credentialCodec{}}
-	s.blinds = &revisions[blind.Credential]{store: s, space: &mainSpace, codec: blindCodec{}}
-	s.services = &revisions[service.Service]{store: s, space: &mainSpace, codec: serviceCodec{}}
-	s.archived = &revisions[credential.Credential]{store: s, space: &archiveSpace, codec: credentialCodec{}}
+	s.credentials = &revisions[credential.Credential]{store: s, space: mainSpace, codec: credentialCodec{}}
+	s.blinds = &revisions[blind.Credential]{store: s, space: mainSpace, codec: blindCodec{}}
+	s.services = &revisions[service.Service]{store: s, space: mainSpace, codec: serviceCodec{}}
+	s.archived = &revisions[credential.Credential]{store: s, space: archiveSpace, codec: credentialCodec{}}
 	return s, nil
 }
 

@@ -18,10 +18,9 @@ type thing struct {
 	number   int64
 	noun     noun
 	revision int
-	content  int64  // number of its row of history
-	digest   int64  // of its content, see content.digest
-	stages   string // of the head
-	accessed int64  // of the head
+	content  int64 // number of its row of history
+	digest   int64 // of its content, see content.digest
+	head
 
 	details *details // read where they are asked for
 }
@@ -75,11 +74,13 @@ func (t *transaction) detailsOf(sp *space, x *thing) (*details, error) {
 // updates change only sealed values; an equal digest tells, from one number in
 // the current row, that there is nothing else to read or to write.
 func (c *content) digest() int64 {
-	h := sha256.New()
-	for _, part := range []string{c.modifiedBy, strconv.FormatBool(c.enabled), c.name, c.keyNames, c.tags, c.credentials, c.blindCredentials} {
-		fmt.Fprintf(h, "%d:%s", len(part), part)
+	var text []byte
+	for _, part := range []string{c.modifiedBy, c.name, c.keyNames, c.tags, c.credentials, c.blindCredentials} {
+		text = binary.AppendUvarint(text, uint64(len(part)))
+		text = append(text, part...)
 	}
-	return int64(binary.BigEndian.Uint64(h.Sum(nil)))
+	sum := sha256.Sum256(strconv.AppendBool(text, c.enabled))
+	return int64(binary.BigEndian.Uint64(sum[:]))
 }
 
 // keeps reports whether the content of a thing changes in nothing that its digest
@@ -181,11 +182,12 @@ func (t *transaction) remove(sp *space, old *thing, id string) error {
 	return t.forgetMapping(id)
 }
 
-// ErrTaken in the two ways a key can be taken.
-func takenKey(key string, holder string, n noun) error {
+// takenKey says that a key belongs to something else.
+func takenKey(key, holder string, n noun) error {
 	return &store.TakenError{Key: key, Holder: holder, Noun: n.name()}
 }
 
+// takenName says that another id claims a name.
 func takenName(name, holder string, n noun) error {
 	return &store.TakenError{Key: name, Claim: true, Holder: holder, Noun: n.name()}
 }
@@ -208,9 +210,7 @@ func (t *transaction) keyOfHistory(sp *space, key string) (holder string, n noun
 
 // addHistory inserts a row unless its key is taken; number 0: it is.
 func (t *transaction) addHistory(sp *space, c *content) (number int64, err error) {
-	query := "INSERT INTO " + sp.history + " (" + strings.Join(columns, ", ") + ") SELECT ?" + strings.Repeat(", ?", len(columns)-1) +
-		" WHERE NOT EXISTS (SELECT 1 FROM " + sp.current + " WHERE id = ?) ON CONFLICT (id, revision) DO NOTHING"
-	result, err := t.run(query, append(c.args(), revision.Key(c.id, c.revision))...)
+	result, err := t.run(sp.insert, append(c.args(), revision.Key(c.id, c.revision))...)
 	if err != nil {
 		return 0, err
 	}

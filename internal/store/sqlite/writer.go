@@ -59,11 +59,11 @@ func newWriter(conn *connection, cache *cache, now func() time.Time, reopen func
 	w := &writer{
 		conn: conn, reopen: reopen, cache: cache, now: now, patience: lockPatience,
 		queue: make(chan *change, 4*groupLimit), closing: make(chan struct{}), finished: make(chan struct{}),
-		dataVersion: -1,
 	}
 	if err := conn.doNotWait(); err != nil {
 		return nil, err
 	}
+	w.poll()
 	go w.run()
 	return w, nil
 }

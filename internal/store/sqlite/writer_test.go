@@ -108,6 +108,7 @@ func TestGroup_AFailureLeavesTheOthersAlone(t *testing.T) {
 				}
 				switch i % 4 {
 				case 1:
+					tx.touch(cacheKey{credentialNoun, "refused"}, benchRow(i), 1)
 					return refused
 				case 2:
 					panic("a bug")
@@ -135,6 +136,9 @@ func TestGroup_AFailureLeavesTheOthersAlone(t *testing.T) {
 	}
 	if got := commits.Load(); got != 1 {
 		t.Errorf("%d transactions were committed, want one for all", got)
+	}
+	if _, known := s.cache.get(credentialNoun, "refused"); known {
+		t.Error("the cache holds a row of a refused change")
 	}
 }
 
@@ -398,7 +402,7 @@ func FuzzRow(f *testing.F) {
 	f.Add("", "", `["`, `[1]`, `[]`, int64(noTime), "", "")
 	f.Fuzz(func(t *testing.T, id, name, listA, listB, stages string, date int64, pairs, metadata string) {
 		c := content{
-			id: id, name: name, keyNames: listA, tags: listB, credentials: listA, blindCredentials: listB, stages: stages,
+			id: id, name: name, keyNames: listA, tags: listB, credentials: listA, blindCredentials: listB, head: head{stages: stages},
 			modified: date, lastRotation: date, pairs: pairs, metadata: metadata, dataKey: pairs,
 		}
 		decodeTwice(t, credentialCodec{}, c)

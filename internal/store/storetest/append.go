@@ -42,10 +42,11 @@ func severalRows[T any](t *testing.T, _ suite, k kind[T], st store.Store) {
 	if err != nil {
 		t.Fatalf("Append: %v", err)
 	}
-	if d := diff([]int{1, 2, 3}, k.numbers(stored)); d != "" {
-		t.Errorf("numbers: %s", d)
+	want := []*T{k.historic(k.numbered(rows[0], id, 1)), k.historic(k.numbered(rows[1], id, 2)), k.numbered(rows[2], id, 3)}
+	if d := diff(want, stored); d != "" {
+		t.Errorf("Append: %s", d)
 	}
-	if d := diff(k.numbered(rows[2], id, 3), get(t, k.of(st), id)); d != "" {
+	if d := diff(want[2], get(t, k.of(st), id)); d != "" {
 		t.Errorf("Get: %s", d)
 	}
 	for n := 1; n <= 3; n++ {

@@ -155,13 +155,18 @@ func historyRules[T any]() []rule[T] {
 	}
 }
 
+// historyOfOne has each revision dated before the one it follows, as happens
+// between machines whose clocks differ.
 func historyOfOne[T any](t *testing.T, _ suite, k kind[T], st store.Store) {
-	var previous *T
+	var (
+		previous *T
+		want     []*T
+	)
 	for n := 1; n <= 11; n++ {
-		previous = put(t, k.of(st), k.id(0), previous, k.full(n))
+		previous = put(t, k.of(st), k.id(0), previous, k.full(40-n))
+		want = append(want, k.historic(previous))
 	}
 	put(t, k.of(st), k.id(1), nil, k.full(50))
-	want := k.history(k.id(0), 1, 11)
 	slices.Reverse(want)
 	slice, err := k.of(st).History(t.Context(), k.id(0), revision.Page{})
 	if err != nil {
