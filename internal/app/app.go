@@ -6,20 +6,27 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/confidant-secrets/confidant/internal/account"
 	"github.com/confidant-secrets/confidant/internal/audit"
 	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/config"
 	"github.com/confidant-secrets/confidant/internal/envelope"
+	"github.com/confidant-secrets/confidant/internal/fault"
+	"github.com/confidant-secrets/confidant/internal/keyring"
 	"github.com/confidant-secrets/confidant/internal/keyring/local"
 	"github.com/confidant-secrets/confidant/internal/maintenance"
 	"github.com/confidant-secrets/confidant/internal/store"
+	"github.com/confidant-secrets/confidant/internal/store/dynamo"
 	"github.com/confidant-secrets/confidant/internal/store/sqlite"
 	"github.com/confidant-secrets/confidant/internal/telemetry"
 )
@@ -39,8 +46,10 @@ type Options struct {
 	// Passphrase asks for the passphrase of the key file where the settings hold
 	// none; nil: nobody can be asked.
 	Passphrase func() (string, error)
-	Metrics    *telemetry.Metrics // nil: nothing is measured
-	Log        *slog.Logger
+	// AuditTo gets the audit log where it has no directory.
+	AuditTo io.Writer
+	Metrics *telemetry.Metrics // nil: nothing is measured
+	Log     *slog.Logger
 }
 
 // App is what a command works with. What the command did not ask for is nil.
@@ -52,20 +61,28 @@ type App struct {
 	log        *slog.Logger
 	passphrase func() (string, error)
 	store      store.Store
-	key        *local.File
+	table      *dynamo.Store // the same, where it is in DynamoDB
+	makeTables bool
+	aws        *aws.Config
+	key        *local.File // nil where AWS KMS seals
 	madeKey    bool
+	atRest     keyring.Keyring
 	sealer     *envelope.Sealer
 	policy     authz.Policy
-	file       *audit.FileLog
-	audit      audit.Log // the file, its failures counted
+	file       *audit.FileLog // nil where the log goes to a stream
+	audit      audit.Log      // file or stream, its failures counted
 	metrics    *telemetry.Metrics
 
 	closers []func() error
 }
 
-// accountsPoll is how often the server looks for changed accounts and
-// revocations, so how long a command that changed them waits before it returns.
-const accountsPoll = 50 * time.Millisecond
+// How often the server looks for changed accounts and revocations, so how long a
+// command that changed them waits before it returns: in its own database, and in
+// a table that is asked over the network.
+const (
+	embeddedPoll = 50 * time.Millisecond
+	tablePoll    = 5 * time.Second
+)
 
 // Open opens the rooms that a command uses: the data directory and its lock
 // (ForData), the store (ForStore), the audit log (ForAudit), and with both of
@@ -88,19 +105,25 @@ func Open(ctx context.Context, cfg *config.Config, use config.Use, o Options) (*
 
 func (a *App) open(ctx context.Context, use config.Use, o Options) (err error) {
 	closeToOthers()
-	if use&config.ForData != 0 {
+	embedded := a.cfg.Storage.Embedded()
+	if use&config.ForData != 0 && !embedded && o.Lock == maintenance.Exclusive {
+		return fault.New(fault.Invalid, "This command needs the data for itself, which a table in DynamoDB does not give.")
+	}
+	if use&config.ForData != 0 && a.usesDirectory() {
 		if err := prepareDirectory(a.cfg, o.Create); err != nil {
 			return err
 		}
+		a.onClose(a.giveFilesAway)
+	}
+	if use&config.ForData != 0 && embedded {
 		lock, err := maintenance.Acquire(ctx, a.cfg.Storage.DataDir, o.Lock, o.LockTimeout)
 		if err != nil {
 			return err
 		}
 		a.onClose(lock.Release)
-		a.onClose(a.giveFilesAway)
 	}
 	if use&config.ForStore != 0 {
-		if !o.Create && !exists(databasePath(a.cfg)) {
+		if embedded && !o.Create && !exists(databasePath(a.cfg)) {
 			return startError("there is no database in %s; %s", a.cfg.Storage.DataDir, rightPlace)
 		}
 		if err := a.openStore(ctx); err != nil {
@@ -108,17 +131,22 @@ func (a *App) open(ctx context.Context, use config.Use, o Options) (err error) {
 		}
 	}
 	if use&config.ForAudit != 0 {
-		if err := a.openAudit(); err != nil {
+		if err := a.openAudit(o.AuditTo); err != nil {
 			return err
 		}
 	}
-	if o.MakeKey {
+	overKMS := a.cfg.Keys.KMSMasterKey != ""
+	if o.MakeKey && !overKMS {
 		if a.madeKey, err = a.makeKey(ctx); err != nil {
 			return err
 		}
 	}
 	if o.Key {
-		if err := a.openKey(ctx); err != nil {
+		open := a.openKey
+		if overKMS {
+			open = a.openKMS
+		}
+		if err := open(ctx); err != nil {
 			return err
 		}
 		if err := a.openSealer(); err != nil {
@@ -144,7 +172,15 @@ func (a *App) Close() error {
 	return errors.Join(errs...)
 }
 
+// usesDirectory reports whether anything lies in the data directory.
+func (a *App) usesDirectory() bool {
+	return a.cfg.Storage.Embedded() || a.cfg.Keys.KMSMasterKey == ""
+}
+
 func (a *App) openStore(ctx context.Context) error {
+	if !a.cfg.Storage.Embedded() {
+		return a.openDynamo(ctx)
+	}
 	s, err := sqlite.Open(ctx, sqlite.Options{Path: databasePath(a.cfg), Log: a.log})
 	if errors.Is(err, sqlite.ErrNewerSchema) || errors.Is(err, sqlite.ErrForeign) {
 		return &StartError{Message: "the database " + databasePath(a.cfg) + " cannot be used", Cause: err}
@@ -159,7 +195,7 @@ func (a *App) openStore(ctx context.Context) error {
 
 // openStoreIfThere opens the store unless there is none yet.
 func (a *App) openStoreIfThere(ctx context.Context) error {
-	if !exists(databasePath(a.cfg)) {
+	if a.cfg.Storage.Embedded() && !exists(databasePath(a.cfg)) {
 		return nil
 	}
 	return a.openStore(ctx)
@@ -167,7 +203,7 @@ func (a *App) openStoreIfThere(ctx context.Context) error {
 
 func (a *App) openSealer() (err error) {
 	a.sealer, err = envelope.New(envelope.Options{
-		Keyring:   countingKeyring{a.key.Keyring(local.SlotData), a.counter("at_rest_action")},
+		Keyring:   a.atRest,
 		CacheSize: a.cfg.Keys.DataKeyCacheSize,
 		CacheTTL:  a.cfg.Keys.DataKeyCacheTTL,
 		Plain:     !a.cfg.Keys.UseEncryption,
@@ -211,7 +247,7 @@ func (a *App) openAccounts(ctx context.Context) error {
 		Log:           a.log,
 		TokenSecret:   a.tokenSecret(),
 		AdminUsers:    a.cfg.Login.AdminUsers,
-		PollEvery:     accountsPoll,
+		PollEvery:     poll(a.cfg),
 	})
 	if err != nil {
 		return err
@@ -249,8 +285,14 @@ func (a *App) sessionSecrets() [][]byte {
 			all = append(all, []byte(s.Reveal()))
 		}
 	}
-	if !a.cfg.Session.Secret.IsSet() {
+	switch {
+	case a.cfg.Session.Secret.IsSet():
+	case a.key != nil:
 		all = append([][]byte{a.key.Derive(local.SlotSecrets, sessionLabel, derivedSecret)}, all...)
+	default:
+		// Over KMS, where nobody can log in with a browser, no session is made;
+		// a key that nobody knows opens none either.
+		all = append([][]byte{[]byte(rand.Text() + rand.Text())}, all...)
 	}
 	return all
 }

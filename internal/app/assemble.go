@@ -29,20 +29,12 @@ func (a *App) assemble(ctx context.Context, version string) (http.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	if err := a.metrics.Gauge("audit.unflushed_seconds", func() float64 { return a.file.Unflushed().Seconds() }); err != nil {
-		return nil, err
-	}
-	index, err := audit.OpenIndex(ctx, audit.IndexOptions{Dir: a.cfg.Audit.Dir, Log: a.log})
-	if err != nil {
-		return nil, fmt.Errorf("opening the index of the audit log: %w", err)
-	}
-	a.onClose(index.Close)
-	refusals, err := audit.NewRefusals(audit.RefusalOptions{To: a.audit, Spare: a.file.Spare, Log: a.log})
+	refusals, err := a.openRefusals(ctx)
 	if err != nil {
 		return nil, err
 	}
-	a.onClose(func() error { refusals.Close(context.WithoutCancel(ctx)); return nil })
 	a.followAccounts(ctx)
+	a.completeIndex(ctx)
 
 	readOnly := maintenance.NewSwitch(a.cfg.Behaviour.MaintenanceMode, a.cfg.Behaviour.MaintenanceTouchFile, a.log).On
 	room, err := vault.New(vault.Dependencies{
@@ -59,7 +51,7 @@ func (a *App) assemble(ctx context.Context, version string) (http.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	callers, err := a.callers()
+	callers, err := a.callers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +91,29 @@ func (a *App) assemble(ctx context.Context, version string) (http.Handler, error
 		Log:             a.log,
 		Metrics:         a.metrics,
 	})
+}
+
+// openRefusals starts what records refused proofs, and for a log in files its
+// index.
+func (a *App) openRefusals(ctx context.Context) (*audit.Refusals, error) {
+	o := audit.RefusalOptions{To: a.audit, Spare: func() bool { return true }, Log: a.log}
+	if a.file != nil {
+		o.Spare = a.file.Spare
+		if err := a.metrics.Gauge("audit.unflushed_seconds", func() float64 { return a.file.Unflushed().Seconds() }); err != nil {
+			return nil, err
+		}
+		index, err := audit.OpenIndex(ctx, audit.IndexOptions{Dir: a.cfg.Audit.Dir, Log: a.log})
+		if err != nil {
+			return nil, fmt.Errorf("opening the index of the audit log: %w", err)
+		}
+		a.onClose(index.Close)
+	}
+	refusals, err := audit.NewRefusals(o)
+	if err != nil {
+		return nil, err
+	}
+	a.onClose(func() error { refusals.Close(context.WithoutCancel(ctx)); return nil })
+	return refusals, nil
 }
 
 // openEvents starts the queue to those who are told about changes.
@@ -181,7 +196,7 @@ type callers struct {
 	loginPath    string // where a page sends people to log in; empty: nowhere
 }
 
-func (a *App) callers() (callers, error) {
+func (a *App) callers(ctx context.Context) (callers, error) {
 	set := a.cfg
 	c := callers{proxies: authn.Proxies{Trusted: set.Server.ForwardedAllow}, loginPath: "/v1/login"}
 	secrets := a.sessionSecrets()
@@ -204,7 +219,14 @@ func (a *App) callers() (callers, error) {
 		c.chain, c.login, c.loginPath = authn.Chain{authn.Off{}}, authn.Off{}, ""
 		return c, nil
 	}
-	c.chain = authn.Chain{apitoken.New(a.Accounts), sessions}
+	tokens, err := a.kmsTokens(ctx)
+	if err != nil {
+		return callers{}, &StartError{Message: "tokens made with KMS", Cause: err}
+	}
+	if tokens != nil {
+		c.chain = authn.Chain{tokens}
+	}
+	c.chain = append(c.chain, apitoken.New(a.Accounts), sessions)
 	if c.loginMissing = set.LoginUnavailable(); c.loginMissing != "" {
 		return c, nil
 	}
@@ -229,8 +251,10 @@ const flushLate = 10 * time.Second
 
 // ready says why the server cannot do its work, nil if it can.
 func (a *App) ready(ctx context.Context) error {
-	if late := a.file.Unflushed(); late > flushLate {
-		return fmt.Errorf("the audit log has not reached the disk for %v", late)
+	if a.file != nil {
+		if late := a.file.Unflushed(); late > flushLate {
+			return fmt.Errorf("the audit log has not reached the disk for %v", late)
+		}
 	}
 	if err := a.store.Ping(ctx); err != nil {
 		return errors.Join(errors.New("the store does not answer"), err)

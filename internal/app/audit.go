@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,16 @@ import (
 // thousand of them can still be written when the disk is full.
 const auditReserve = 8 << 20
 
-func (a *App) openAudit() error {
+// openAudit opens the log in its directory, or on a stream where it has none.
+func (a *App) openAudit(stream io.Writer) error {
+	if a.cfg.Audit.Dir == "" {
+		log, err := audit.NewStream(audit.StreamOptions{To: stream, Chain: rand.Text()})
+		if err != nil {
+			return fmt.Errorf("opening the audit log: %w", err)
+		}
+		a.audit = countingLog{log, a.counter("audit.failure")}
+		return nil
+	}
 	signer, err := signingKey(a.cfg)
 	if err != nil {
 		return err
@@ -58,6 +68,9 @@ func signingKey(cfg *config.Config) (crypto.Signer, error) {
 // auditDirectory returns where the log is. A log that is not there is not taken
 // for an empty one.
 func auditDirectory(cfg *config.Config) (string, error) {
+	if cfg.Audit.Dir == "" {
+		return "", startError("the audit log goes to standard output and is kept by whoever collects that; set AUDIT_DIR to keep it in files")
+	}
 	if !exists(cfg.Audit.Dir) {
 		return "", startError("there is no audit log in %s; name the right place with AUDIT_DIR, CONFIDANT_DATA_DIR or --data-dir", cfg.Audit.Dir)
 	}

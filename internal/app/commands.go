@@ -8,10 +8,13 @@ import (
 	"github.com/confidant-secrets/confidant/internal/store"
 )
 
-// CreateTables makes the database, or brings it to this version's form, and
-// returns its path.
+// CreateTables makes the database, or brings it to this version's form, or makes
+// the tables in DynamoDB, and returns where they are.
 func (a *App) CreateTables(ctx context.Context) (string, error) {
 	path := databasePath(a.cfg)
+	if !a.cfg.Storage.Embedded() {
+		path, a.makeTables = a.where(), true
+	}
 	return path, a.audited(ctx, audit.Entry{Action: "create", ResourceType: "store", ResourceName: path}, func() error {
 		return a.openStore(ctx)
 	})

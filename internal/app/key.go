@@ -62,9 +62,11 @@ func (a *App) empty(ctx context.Context) (bool, error) {
 	if err != nil || len(credentials.Items) > 0 {
 		return false, err
 	}
-	archived, err := a.store.ArchivedCredentials().List(ctx, one)
-	if err != nil || len(archived.Items) > 0 {
-		return false, err
+	if archive := a.store.ArchivedCredentials(); archive != nil {
+		archived, err := archive.List(ctx, one)
+		if err != nil || len(archived.Items) > 0 {
+			return false, err
+		}
 	}
 	blind, err := a.store.BlindCredentials().List(ctx, one)
 	if err != nil || len(blind.Items) > 0 {
@@ -87,6 +89,7 @@ func (a *App) openKey(ctx context.Context) error {
 		return err
 	}
 	a.key = key
+	a.atRest = countingKeyring{key.Keyring(local.SlotData), a.counter("at_rest_action")}
 	return nil
 }
 

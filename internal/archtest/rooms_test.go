@@ -72,14 +72,30 @@ var rooms = map[string]room{
 	"webui":   {tier: transport, also: []string{"web"}, http: true},
 
 	// adapters
-	"store/sqlite":   {tier: adapter, also: []string{"store", "migrations"}, outside: []string{"modernc.org/sqlite"}, sql: true},
-	"keyring/local":  {tier: adapter, also: []string{"keyring"}, outside: []string{"filippo.io/age"}},
+	"store/sqlite":  {tier: adapter, also: []string{"store", "migrations"}, outside: []string{"modernc.org/sqlite"}, sql: true},
+	"keyring/local": {tier: adapter, also: []string{"keyring"}, outside: []string{"filippo.io/age"}},
+	"store/dynamo": {
+		tier: adapter, also: []string{"store"},
+		outside: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "golang.org/x/sync"}, aws: true,
+	},
+	"keyring/awskms": {
+		tier: adapter, also: []string{"keyring"},
+		outside: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, aws: true,
+	},
+	"authn/kmsauth": {
+		tier: adapter, also: []string{"authn"}, http: true,
+		outside: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/hashicorp/golang-lru/v2", "golang.org/x/sync"}, aws: true,
+	},
 	"authn/apitoken": {tier: adapter, also: []string{"authn", "account"}, http: true},
 	"authn/header":   {tier: adapter, also: []string{"authn"}, outside: []string{"github.com/go-chi/chi/v5"}, http: true},
 
 	// wiring
-	"config":        {tier: wiring, only: []string{}},
-	"app":           {tier: wiring, also: []string{"config"}, outside: []string{"github.com/prometheus/client_golang", "golang.org/x/sys"}, http: true},
+	"config":    {tier: wiring, only: []string{}},
+	"awsclient": {tier: wiring, only: []string{}, outside: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, http: true, aws: true},
+	"app": {
+		tier: wiring, also: []string{"config", "awsclient"}, http: true, aws: true,
+		outside: []string{"github.com/aws/aws-sdk-go-v2", "github.com/prometheus/client_golang", "go.yaml.in/yaml/v3", "golang.org/x/sys"},
+	},
 	"cli":           {tier: wiring, also: []string{"config", "app"}, outside: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"}},
 	"cmd/confidant": {tier: wiring, only: []string{"cli"}},
 
@@ -89,13 +105,17 @@ var rooms = map[string]room{
 
 	// proof
 	"archtest":            {tier: proof},
+	"awstest":             {tier: proof},
+	"awstest/dynamolocal": {tier: proof},
 	"audit/audittest":     {tier: proof},
 	"keyring/keyringtest": {tier: proof},
 	"store/storetest":     {tier: proof},
 	"proof/bench":         {tier: proof},
 	"proof/bench/bare":    {tier: proof},
+	"proof/cloud":         {tier: proof},
 	"proof/contract":      {tier: proof},
 	"proof/crash":         {tier: proof},
 	"proof/outage":        {tier: proof},
 	"proof/server":        {tier: proof},
+	"proof/table":         {tier: proof},
 }

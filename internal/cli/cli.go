@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/confidant-secrets/confidant/internal/app"
 	"github.com/confidant-secrets/confidant/internal/config"
 )
 
@@ -23,11 +24,12 @@ type Process struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Version  string
+	Program  string // as it was called
 }
 
 // Run runs one command and returns the exit code.
 func Run(ctx context.Context, args []string, p Process) int {
-	c := &console{in: p.In, out: p.Out, err: p.Err, version: p.Version}
+	c := &console{in: p.In, out: p.Out, err: p.Err, version: p.Version, program: p.Program}
 	root := newRoot(c)
 	root.SetArgs(rewrite(args))
 	err := root.ExecuteContext(ctx)
@@ -172,6 +174,25 @@ func olderSpellings(c *console) []*cobra.Command {
 // settings loads the settings for the uses of a command and says what is odd
 // about them.
 func (c *console) settings(use config.Use, flags map[string]string) (*config.Config, error) {
+	return c.settingsWith(use, flags, nil)
+}
+
+// serverSettings are all settings, those of the bootstrap blob included.
+func (c *console) serverSettings(ctx context.Context, flags map[string]string, passphrase func() (string, error)) (*config.Config, error) {
+	silent := *c
+	silent.quiet = true // the same warnings come again below
+	cfg, err := silent.settings(config.ForKeys, flags)
+	if err != nil {
+		return c.settings(config.Everything, flags)
+	}
+	blob, err := app.OpenBootstrap(ctx, cfg, passphrase, newLog(c.err, cfg.Server.Debug, c.quiet))
+	if err != nil {
+		return cfg, err
+	}
+	return c.settingsWith(config.Everything, flags, blob)
+}
+
+func (c *console) settingsWith(use config.Use, flags, bootstrap map[string]string) (*config.Config, error) {
 	given := map[string]string{}
 	if c.dataDir != "" {
 		given["CONFIDANT_DATA_DIR"] = c.dataDir
@@ -179,7 +200,7 @@ func (c *console) settings(use config.Use, flags map[string]string) (*config.Con
 	for name, text := range flags {
 		given[name] = text
 	}
-	cfg, err := config.Load(config.Sources{File: c.configFile, Environ: config.Environ(), Flags: given}, use)
+	cfg, err := config.Load(config.Sources{File: c.configFile, Environ: config.Environ(), Flags: given, Bootstrap: bootstrap}, use)
 	for _, w := range cfg.Warnings {
 		c.warn("%s", w)
 	}

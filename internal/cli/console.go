@@ -15,6 +15,7 @@ type console struct {
 	in       io.Reader
 	out, err io.Writer
 	version  string
+	program  string
 
 	configFile, dataDir string
 	json, quiet         bool

@@ -37,6 +37,7 @@ func (c *console) open(ctx context.Context, o opening, work func(context.Context
 		Key:         o.key,
 		Operator:    operator(),
 		Passphrase:  c.passphrase(ctx),
+		AuditTo:     c.err,
 		Log:         newLog(c.err, cfg.Server.Debug, c.quiet),
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -34,18 +35,22 @@ keeps its data in ./confidant-data and listens on 127.0.0.1:8080.`,
 			if cmd.Flags().Changed("port") {
 				flags["PORT"] = strconv.Itoa(port)
 			}
-			cfg, err := c.settings(config.Everything, flags)
+			var passphrase func() (string, error)
+			if typed := c.passphrase(cmd.Context()); ask && typed != nil {
+				passphrase = sync.OnceValues(typed) // the blob's key is the same
+			}
+			cfg, err := c.serverSettings(cmd.Context(), flags, passphrase)
 			if err != nil {
 				return err
 			}
 			o := app.ServeOptions{
+				Passphrase:  passphrase,
 				Version:     c.version,
+				Program:     c.program,
 				LockTimeout: c.lockTimeout,
+				AuditTo:     c.out,
 				Log:         newLog(c.err, cfg.Server.Debug, false),
 				Say:         c.note,
-			}
-			if ask {
-				o.Passphrase = c.passphrase(cmd.Context())
 			}
 			return app.Serve(cmd.Context(), cfg, o)
 		},
@@ -111,10 +116,10 @@ everything that is wrong or odd. Exit 3 if the server would not start with them.
 		Example: `  confidant check-config
   confidant check-config --config-file new.env --json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			silent := *c
 			silent.quiet = true // the warnings are part of the result
-			cfg, err := silent.settings(config.Everything, nil)
+			cfg, err := silent.serverSettings(cmd.Context(), nil, nil)
 			d := configDocument{OK: err == nil, Settings: cfg.Settings(), Unknown: cfg.Unknown, Warnings: cfg.Warnings}
 			if wrong := (*config.Error)(nil); errors.As(err, &wrong) {
 				d.Problems = wrong.Problems

@@ -54,24 +54,36 @@ type SAML struct {
 
 // KMSAuth is proof by tokens encrypted with AWS KMS.
 type KMSAuth struct {
-	Context            string            `env:"AUTH_CONTEXT" doc:"Name of this server in the tokens' encryption context."`
-	Key                string            `env:"AUTH_KEY" doc:"KMS key of service tokens, alias/... or ARN."`
-	UserKey            string            `env:"USER_AUTH_KEY" doc:"KMS key of user tokens."`
-	ScopedKeys         map[string]string `env:"SCOPED_AUTH_KEYS" default:"{}" absent:"-" doc:"JSON object from key name to account name. The account names are those a service may be put into; no two may be equal."`
+	Context            string            `env:"AUTH_CONTEXT" doc:"Name of this server, which tokens are addressed to; required with AUTH_KEY or USER_AUTH_KEY."`
+	Key                string            `env:"AUTH_KEY" doc:"KMS key of service tokens, alias/... or ARN; local: the key file in place of KMS."`
+	UserKey            string            `env:"USER_AUTH_KEY" doc:"KMS key of user tokens, likewise."`
+	ScopedKeys         map[string]string `env:"SCOPED_AUTH_KEYS" default:"{}" doc:"JSON object from key name to account name. The account names are those a service may be put into; no two may be equal."`
 	MaxLifetime        int               `env:"AUTH_TOKEN_MAX_LIFETIME" default:"60" min:"1" doc:"Longest life of a token in minutes."`
 	MinVersion         int               `env:"KMS_MINIMUM_TOKEN_VERSION" default:"1" min:"1" max:"2" doc:"Lowest token version accepted."`
 	MaxVersion         int               `env:"KMS_MAXIMUM_TOKEN_VERSION" default:"2" min:"1" max:"2" doc:"Highest token version accepted."`
 	UserTypes          []string          `env:"KMS_AUTH_USER_TYPES" default:"service" enum:"user|service" doc:"Kinds of callers that may use tokens."`
-	ManageGrants       bool              `env:"KMS_AUTH_MANAGE_GRANTS" default:"true" absent:"-" doc:"Told to clients by GET /v1/client_config; this version makes no grants."`
+	ManageGrants       bool              `env:"KMS_AUTH_MANAGE_GRANTS" default:"true" doc:"Told to clients by GET /v1/client_config; this version makes no grants."`
 	TokenCacheSize     int               `env:"KMS_AUTH_TOKEN_CACHE_SIZE" default:"4096" min:"1" doc:"Tokens remembered as valid."`
-	BackgroundRoles    bool              `env:"BACKGROUND_CACHE_IAM_ROLES" default:"true" doc:"Keep the list of IAM roles in memory."`
-	BackgroundRate     int               `env:"BACKGROUND_CACHE_IAM_ROLE_REFRESH_RATE" default:"600" min:"60" doc:"Seconds between refreshes of that list."`
-	BackgroundJitter   int               `env:"BACKGROUND_CACHE_IAM_ROLE_JITTER" default:"20" min:"0" doc:"Random part of that time in seconds, plus or minus."`
+	BackgroundRoles    bool              `env:"BACKGROUND_CACHE_IAM_ROLES" default:"true" absent:"this version does not list IAM roles" doc:"Keep the list of IAM roles in memory."`
+	BackgroundRate     int               `env:"BACKGROUND_CACHE_IAM_ROLE_REFRESH_RATE" default:"600" min:"60" absent:"this version does not list IAM roles" doc:"Seconds between refreshes of that list."`
+	BackgroundJitter   int               `env:"BACKGROUND_CACHE_IAM_ROLE_JITTER" default:"20" min:"0" absent:"this version does not list IAM roles" doc:"Random part of that time in seconds, plus or minus."`
 	URL                string            `env:"KMS_URL" doc:"KMS endpoint instead of Amazon's."`
 	ConnectTimeout     int               `env:"KMS_CONNECTION_TIMEOUT" default:"1" min:"1" doc:"Seconds to connect to KMS."`
 	ReadTimeout        int               `env:"KMS_READ_TIMEOUT" default:"1" min:"1" doc:"Seconds to wait for an answer of KMS."`
 	MaxPoolConnections int               `env:"KMS_MAX_POOL_CONNECTIONS" default:"100" min:"1" doc:"Connections kept to KMS."`
 }
+
+// LocalKey is the name of a token key that means the key file in place of KMS.
+const LocalKey = "local"
+
+// Enabled reports whether tokens are accepted at all. Scoped keys alone may be
+// there for their account names, which API tokens use too.
+func (k KMSAuth) Enabled() bool {
+	return k.Key != "" || k.UserKey != "" || len(k.ScopedKeys) > 0 && k.Context != ""
+}
+
+// Local reports whether tokens are opened by the key file in place of KMS.
+func (k KMSAuth) Local() bool { return k.Key == LocalKey || k.UserKey == LocalKey }
 
 // Session is the life of a browser session and the keys behind it.
 type Session struct {

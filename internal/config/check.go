@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -61,9 +62,7 @@ func (l *loader) checkLogin() {
 		}
 		accounts[account] = key
 	}
-	if k := l.config.KMSAuth; k.MinVersion > k.MaxVersion {
-		l.problem(ForServer, "KMS_MINIMUM_TOKEN_VERSION %d is above KMS_MAXIMUM_TOKEN_VERSION %d", k.MinVersion, k.MaxVersion)
-	}
+	l.checkKMSAuth()
 	if !login.UseAuth {
 		return
 	}
@@ -72,6 +71,32 @@ func (l *loader) checkLogin() {
 	}
 	if reason := l.config.LoginUnavailable(); reason != "" && l.config.IsSet("USER_AUTH_MODULE") {
 		l.warn(ForServer, "%s", reason)
+	}
+}
+
+func (l *loader) checkKMSAuth() {
+	k := l.config.KMSAuth
+	if k.MinVersion > k.MaxVersion {
+		l.problem(ForServer, "KMS_MINIMUM_TOKEN_VERSION %d is above KMS_MAXIMUM_TOKEN_VERSION %d", k.MinVersion, k.MaxVersion)
+	}
+	if !k.Enabled() {
+		return
+	}
+	if k.Context == "" {
+		l.problem(ForServer, "AUTH_CONTEXT is missing; with AUTH_KEY or USER_AUTH_KEY it is the name that tokens are addressed to")
+	}
+	users := slices.Contains(k.UserTypes, "user")
+	switch {
+	case users && k.UserKey == "":
+		l.warn(ForServer, "KMS_AUTH_USER_TYPES allows users, but without USER_AUTH_KEY every token of a user is refused")
+	case users && k.UserKey == k.Key && k.MinVersion == 1:
+		l.warn(ForServer, "AUTH_KEY and USER_AUTH_KEY are the same and tokens of version 1 do not say what kind of caller they are for, so a service can pose as a user; set KMS_MINIMUM_TOKEN_VERSION=2")
+	}
+	if k.Local() && (k.Key != LocalKey && k.Key != "" || k.UserKey != LocalKey && k.UserKey != "" || len(k.ScopedKeys) > 0) {
+		l.problem(ForServer, "AUTH_KEY=local and USER_AUTH_KEY=local go with each other alone, without keys of KMS and SCOPED_AUTH_KEYS")
+	}
+	if k.Local() && l.config.Keys.KMSMasterKey != "" {
+		l.problem(ForServer, "AUTH_KEY=local needs the key file, but KMS_MASTER_KEY is set")
 	}
 }
 
@@ -114,13 +139,50 @@ func (l *loader) checkSecrets() {
 }
 
 func (l *loader) checkStorage() {
+	l.checkDynamo()
 	if l.config.Storage.DataDir == "" {
 		l.problem(ForData, "CONFIDANT_DATA_DIR is empty; name a directory or leave it out")
 	}
 	if !l.config.Keys.UseEncryption {
 		l.open(ForKeys, "USE_ENCRYPTION", "credentials are stored in clear")
 	}
+	if l.config.Keys.KMSMasterKey != "" {
+		l.checkOverKMS()
+	}
 	if l.config.Audit.FailOpen {
 		l.warn(ForVault, "AUDIT_FAIL_OPEN=true: secrets leave and change without a record when the audit log fails")
 	}
+}
+
+func (l *loader) checkDynamo() {
+	s := l.config.Storage
+	if s.Embedded() {
+		for _, name := range []string{"DYNAMODB_TABLE_ARCHIVE", "DYNAMODB_URL", "DYNAMODB_CREATE_TABLE", "DYNAMODB_CACHE_TTL"} {
+			if l.given[name].text != "" {
+				const reason = "data is kept in SQLite (DYNAMODB_TABLE is not set)"
+				l.without[reason] = append(l.without[reason], name)
+			}
+		}
+		return
+	}
+	if s.DynamoTable == s.DynamoArchive {
+		l.problem(ForStore, "DYNAMODB_TABLE_ARCHIVE must be another table than DYNAMODB_TABLE")
+	}
+	if l.config.Keys.UseEncryption && l.config.Keys.KMSMasterKey == "" && !loopbackURL(s.DynamoURL) {
+		l.problem(ForKeys, "DYNAMODB_TABLE needs KMS_MASTER_KEY: rows in DynamoDB outlive the one machine that has the key file (a DYNAMODB_URL on this machine is exempt)")
+	}
+}
+
+// checkOverKMS asks for the secrets that would otherwise come from the key file.
+func (l *loader) checkOverKMS() {
+	login := l.config.Login
+	if login.UseAuth && login.Module == "header" && l.config.LoginUnavailable() == "" && !l.config.Session.Secret.IsSet() {
+		l.problem(ForServer, "SESSION_SECRET is needed: over KMS_MASTER_KEY there is no key file to derive it from, and people log in with a browser")
+	}
+}
+
+// loopbackURL reports whether a URL names this machine.
+func loopbackURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && text != "" && Server{Host: u.Hostname()}.Loopback()
 }

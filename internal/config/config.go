@@ -9,6 +9,11 @@
 // files that hold secrets.
 package config
 
+import (
+	"fmt"
+	"os"
+)
+
 // Config is every setting. Names, types and defaults are those of the older
 // service wherever it had the setting.
 //
@@ -30,12 +35,11 @@ package config
 //	absent    the setting is known, but this version lacks what it is for: a
 //	          warning when set
 //	unused    the setting is known and never has an effect: no warning
-//	refused   why a value stops the start
 type Config struct {
 	Server      Server         `section:"Server" use:"server"`
 	Login       Login          `section:"Callers" use:"server"`
 	SAML        SAML           `section:"Log-in through SAML" use:"server" absent:"this version has no log-in through SAML"`
-	KMSAuth     KMSAuth        `section:"Service tokens made with KMS" use:"server" absent:"this version does not accept tokens made with KMS"`
+	KMSAuth     KMSAuth        `section:"Service tokens made with KMS" use:"server"`
 	Session     Session        `section:"Sessions and API tokens" use:"server"`
 	Storage     Storage        `section:"Storage" use:"store"`
 	Keys        Keys           `section:"Encryption" use:"keys"`
@@ -57,6 +61,22 @@ type Config struct {
 
 	settings []*field
 	origin   map[string]Origin
+	aws      map[string]string // AWS_* names of the configuration file, which belong to the SDK
+}
+
+// PassToSDK puts AWS_* settings of the configuration file where the SDK looks
+// for them: into the environment of the process. What stands there already
+// wins.
+func (c *Config) PassToSDK() error {
+	for name, value := range c.aws {
+		if _, set := os.LookupEnv(name); set {
+			continue
+		}
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("passing %s to the SDK: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // Origin says where a setting's value came from.
@@ -68,6 +88,7 @@ const (
 	FromFile        Origin = "file"
 	FromEnvironment Origin = "environment"
 	FromFlag        Origin = "flag"
+	FromBootstrap   Origin = "bootstrap"
 )
 
 // IsSet reports whether the named setting was given at all, whatever its value.

@@ -122,8 +122,8 @@ func TestLoad_ReportsEverythingAtOnceWithoutSecrets(t *testing.T) {
 	_, wrong := load(t, Everything,
 		"PORT=x", "STATSD_PORT=99999", "ACL_MODULE=my:acl", "SESSION_SECRET=tiny-s3cret",
 		"API_TOKEN_SECRET=tiny-s3cret", "CUSTOM_CERTIFICATE_AUTHORITIES=tiny-s3cret", "SECRETS_BOOTSTRAP=tiny-s3cret")
-	if len(wrong) != 7 {
-		t.Errorf("got %d problems, want 7: %q", len(wrong), wrong)
+	if len(wrong) != 6 {
+		t.Errorf("got %d problems, want 6: %q", len(wrong), wrong)
 	}
 	if contains(wrong, "tiny-s3cret") {
 		t.Errorf("a secret is printed: %q", wrong)
@@ -132,8 +132,8 @@ func TestLoad_ReportsEverythingAtOnceWithoutSecrets(t *testing.T) {
 
 func TestLoad_ACommandDemandsOnlyWhatItUses(t *testing.T) {
 	t.Parallel()
-	environ := []string{"PORT=x", "KMS_MASTER_KEY=alias/a", "DYNAMODB_TABLE=t", "AUDIT_SYNC=x"}
-	for use, want := range map[Use]string{ForServer: "PORT", ForKeys: "KMS_MASTER_KEY", ForStore: "DYNAMODB_TABLE", ForAudit: "AUDIT_SYNC"} {
+	environ := []string{"PORT=x", "DATA_KEY_CACHE_SIZE=x", "PYNAMO_CONNECTION_POOL_SIZE=0", "AUDIT_SYNC=x"}
+	for use, want := range map[Use]string{ForServer: "PORT", ForKeys: "DATA_KEY_CACHE_SIZE", ForStore: "PYNAMO_CONNECTION_POOL_SIZE", ForAudit: "AUDIT_SYNC"} {
 		_, wrong := load(t, use, environ...)
 		if len(wrong) != 1 || !strings.HasPrefix(wrong[0], want) {
 			t.Errorf("use %d: problems %q, want the one of %s", use, wrong, want)
@@ -201,6 +201,8 @@ func TestLoad_DefaultsThatFollowFromOthers(t *testing.T) {
 		{"USER_AUTH_MODULE", "google", "GOOGLE_OAUTH_CLIENT_ID=x"},
 		{"ENCKEY_FILE", "/d/enckey", "CONFIDANT_DATA_DIR=/d"},
 		{"AUDIT_DIR", "/d/audit", "CONFIDANT_DATA_DIR=/d"},
+		{"AUDIT_DIR", "", "DYNAMODB_TABLE=t KMS_MASTER_KEY=alias/a"},
+		{"AUDIT_DIR", "/a", "DYNAMODB_TABLE=t KMS_MASTER_KEY=alias/a AUDIT_DIR=/a"},
 		{"PUBLIC_URL", "https://c", "SAML_CONFIDANT_URL_ROOT=https://c"},
 		{"USER_EMAIL_SUFFIX", "@e", "GOOGLE_AUTH_EMAIL_SUFFIX=@e"},
 		{"USER_EMAIL_SUFFIX", "@e", "USER_EMAIL_SUFFIX= GOOGLE_AUTH_EMAIL_SUFFIX=@e"},
@@ -245,6 +247,20 @@ func TestLoad_RulesAcrossSettings(t *testing.T) {
 		{"identity from anywhere", "USER_AUTH_MODULE=header FORWARDED_ALLOW_IPS=*", "", "HEADER_AUTH_TRUSTED_PROXIES"},
 		{"equal accounts", `SCOPED_AUTH_KEYS={"a":"x","b":"x"}`, `account "x"`, ""},
 		{"token versions", "KMS_MINIMUM_TOKEN_VERSION=2 KMS_MAXIMUM_TOKEN_VERSION=1", "KMS_MINIMUM_TOKEN_VERSION", ""},
+		{"tokens without a name of the server", "AUTH_KEY=alias/a", "AUTH_CONTEXT", ""},
+		{"account names alone", `SCOPED_AUTH_KEYS={"a":"x"}`, "", ""},
+		{"users without their key", "AUTH_KEY=alias/a AUTH_CONTEXT=c KMS_AUTH_USER_TYPES=user,service", "", "USER_AUTH_KEY"},
+		{"one key for all", "AUTH_KEY=alias/a USER_AUTH_KEY=alias/a AUTH_CONTEXT=c KMS_AUTH_USER_TYPES=user,service", "", "pose as a user"},
+		{"one key for all, version 2", "AUTH_KEY=alias/a USER_AUTH_KEY=alias/a AUTH_CONTEXT=c KMS_AUTH_USER_TYPES=user,service KMS_MINIMUM_TOKEN_VERSION=2", "", ""},
+		{"the key file and KMS for tokens", "AUTH_KEY=local USER_AUTH_KEY=alias/a AUTH_CONTEXT=c", "AUTH_KEY=local", ""},
+		{"the key file for tokens over KMS", "AUTH_KEY=local AUTH_CONTEXT=c KMS_MASTER_KEY=alias/a", "AUTH_KEY=local", ""},
+		{"a table and a key file", "DYNAMODB_TABLE=t", "KMS_MASTER_KEY", ""},
+		{"a table on this machine and a key file", "DYNAMODB_TABLE=t DYNAMODB_URL=http://127.0.0.1:8000", "", ""},
+		{"a table and KMS", "DYNAMODB_TABLE=t DYNAMODB_TABLE_ARCHIVE=a KMS_MASTER_KEY=alias/a", "", ""},
+		{"one table for both", "DYNAMODB_TABLE=t DYNAMODB_TABLE_ARCHIVE=t KMS_MASTER_KEY=alias/a", "DYNAMODB_TABLE_ARCHIVE", ""},
+		{"settings of a table that is none", "DYNAMODB_TABLE_ARCHIVE=a DYNAMODB_CREATE_TABLE=true", "", "DYNAMODB_TABLE_ARCHIVE, DYNAMODB_CREATE_TABLE"},
+		{"browsers over KMS", "KMS_MASTER_KEY=alias/a USER_AUTH_MODULE=header HEADER_AUTH_USERNAME_HEADER=u HEADER_AUTH_EMAIL_HEADER=e", "SESSION_SECRET", ""},
+		{"machines alone over KMS", "KMS_MASTER_KEY=alias/a", "", ""},
 		{"session lives longer than it may", "PERMANENT_SESSION_LIFETIME=100 MAX_PERMANENT_SESSION_LIFETIME=99", "MAX_PERMANENT_SESSION_LIFETIME", ""},
 		{"short session secret", "SESSION_SECRET=short", "SESSION_SECRET", ""},
 		{"short session secret, debugging", "SESSION_SECRET=short DEBUG=true", "", ""},
@@ -360,5 +376,23 @@ func TestNetworks_Contains(t *testing.T) {
 	}
 	if !(Networks{Any: true}).Contains(mustAddr(t, "::1")) {
 		t.Error("* does not contain ::1")
+	}
+}
+
+func TestLoad_TheBootstrapBlobWins(t *testing.T) {
+	t.Parallel()
+	secret := strings.Repeat("b", 16)
+	c, err := Load(Sources{
+		Environ:   []string{"SESSION_SECRET=" + strings.Repeat("e", 16), "GRAPHITE_USERNAME=env"},
+		Bootstrap: map[string]string{"SESSION_SECRET": secret, "PORT": "1", "NO_SUCH": "x"},
+	}, Everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Session.Secret.Reveal() != secret || c.Events.GraphiteUsername != "env" || c.Server.Port != 8080 {
+		t.Errorf("SESSION_SECRET %q, GRAPHITE_USERNAME %q, PORT %d", c.Session.Secret.Reveal(), c.Events.GraphiteUsername, c.Server.Port)
+	}
+	if len(c.Warnings) != 2 || !contains(c.Warnings, "PORT") || !contains(c.Warnings, "NO_SUCH") {
+		t.Errorf("warnings %q, want one for PORT and one for NO_SUCH", c.Warnings)
 	}
 }

@@ -38,7 +38,10 @@ func (l *loader) derive() {
 	setIfEmpty(&c.Storage.Region, l.aws["AWS_REGION"], "us-east-1")
 	setIfEmpty(&c.AWSDoor.Region, c.Storage.Region)
 	setIfEmpty(&c.Keys.File, filepath.Join(c.Storage.DataDir, "enckey"))
-	setIfEmpty(&c.Audit.Dir, filepath.Join(c.Storage.DataDir, "audit"))
+	if c.Storage.Embedded() {
+		setIfEmpty(&c.Audit.Dir, filepath.Join(c.Storage.DataDir, "audit"))
+	}
+	c.aws = l.fileAWS
 }
 
 // Loopback reports whether the listener can be reached from this machine only.

@@ -39,11 +39,12 @@ type field struct {
 	min, max string
 	secret   bool
 	fileForm bool // <NAME>_FILE is accepted
-	use      Use
-	absent   string
-	unused   string
-	refused  string
-	value    reflect.Value
+	// bootstrap says that the value may come from the bootstrap blob.
+	bootstrap bool
+	use       Use
+	absent    string
+	unused    string
+	value     reflect.Value
 }
 
 // fields returns every setting of c but those of single authorities, in the
@@ -71,19 +72,19 @@ func structFields(v reflect.Value, section reflect.StructTag) []*field {
 		}
 		is := strings.Split(tag.Get("is"), ",")
 		f := &field{
-			name:     name,
-			section:  section.Get("section"),
-			doc:      tag.Get("doc"),
-			initial:  tag.Get("default"),
-			computed: tag.Get("computed"),
-			form:     tag.Get("form"),
-			min:      tag.Get("min"),
-			max:      tag.Get("max"),
-			secret:   slices.Contains(is, "secret"),
-			absent:   section.Get("absent"),
-			unused:   tag.Get("unused"),
-			refused:  tag.Get("refused"),
-			value:    v.Field(i),
+			name:      name,
+			section:   section.Get("section"),
+			doc:       tag.Get("doc"),
+			initial:   tag.Get("default"),
+			computed:  tag.Get("computed"),
+			form:      tag.Get("form"),
+			min:       tag.Get("min"),
+			max:       tag.Get("max"),
+			secret:    slices.Contains(is, "secret"),
+			absent:    section.Get("absent"),
+			unused:    tag.Get("unused"),
+			bootstrap: slices.Contains(is, "bootstrap"),
+			value:     v.Field(i),
 		}
 		f.fileForm = f.secret && !slices.Contains(is, "nofile")
 		if enum := tag.Get("enum"); enum != "" {

@@ -15,6 +15,10 @@ type Sources struct {
 	File    string            // configuration file; empty: the one that CONFIDANT_CONFIGFILE names, if any
 	Environ []string          // "NAME=value", as of Environ
 	Flags   map[string]string // by name of the setting
+
+	// Bootstrap is what the bootstrap blob holds; it wins over everything.
+	// Names that may not come from a blob give a warning.
+	Bootstrap map[string]string
 }
 
 // Environ returns the environment of the process.
@@ -74,6 +78,7 @@ func newLoader() *loader {
 		known:   make(map[string]*field, len(c.settings)),
 		given:   map[string]given{},
 		aws:     map[string]string{},
+		fileAWS: map[string]string{},
 		without: map[string][]string{},
 	}
 	for _, f := range c.settings {
@@ -97,6 +102,7 @@ type loader struct {
 	families []string            // beginnings of the variables of single authorities
 	given    map[string]given    // by name of the setting
 	aws      map[string]string   // AWS_* names, which belong to the SDK
+	fileAWS  map[string]string   // those of the configuration file
 	without  map[string][]string // reason -> settings that have no effect for it
 	problems []finding
 	warnings []finding
@@ -123,6 +129,20 @@ func (l *loader) read(s Sources) {
 	}
 	l.readEnvironment(environment)
 	l.layer(FromFlag, s.Flags)
+	l.readBootstrap(s.Bootstrap)
+}
+
+// readBootstrap takes over the secrets of the blob.
+func (l *loader) readBootstrap(values map[string]string) {
+	registered := make(map[string]string, len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if f := l.known[name]; f == nil || !f.bootstrap {
+			l.warn(Everything, "SECRETS_BOOTSTRAP holds %s, which is no setting that can stand there", name)
+			continue
+		}
+		registered[name] = values[name]
+	}
+	l.layer(FromBootstrap, registered)
 }
 
 func (l *loader) readFile(path string) {
@@ -166,6 +186,9 @@ func (l *loader) layer(origin Origin, values map[string]string) {
 		switch {
 		case strings.HasPrefix(name, "AWS_") && l.known[name] == nil:
 			l.aws[name] = text
+			if origin == FromFile {
+				l.fileAWS[name] = text
+			}
 		case l.known[name] != nil || l.isFamily(name):
 			l.given[name] = given{text: text, origin: origin}
 		}
@@ -230,9 +253,6 @@ func (l *loader) assignGiven(f *field, g given) {
 	}
 	if f.value.Kind() == reflect.Bool && surprising(text) {
 		l.warn(f.use, "%s: %q counts as true; write true or false", name, text)
-	}
-	if f.refused != "" && text != "" {
-		l.problem(f.use, "%s is set, but %s", name, f.refused)
 	}
 	if f.absent != "" && text != "" && text != f.initial {
 		l.without[f.absent] = append(l.without[f.absent], f.name)

@@ -6,17 +6,20 @@ import "time"
 type Storage struct {
 	DataDir string `env:"CONFIDANT_DATA_DIR" default:"confidant-data" use:"data" doc:"Directory of the database, the key file, the lock and the audit log, made with mode 0700; relative to the current directory."`
 
-	DynamoTable          string `env:"DYNAMODB_TABLE" refused:"this version keeps its data in SQLite under CONFIDANT_DATA_DIR; unset it" doc:"DynamoDB table. This version refuses to start with it."`
-	DynamoArchive        string `env:"DYNAMODB_TABLE_ARCHIVE" absent:"data is kept in SQLite, which always has an archive" doc:"DynamoDB table of archived credentials."`
-	DynamoURL            string `env:"DYNAMODB_URL" absent:"data is kept in SQLite" doc:"DynamoDB endpoint instead of Amazon's."`
-	DynamoCreateTable    bool   `env:"DYNAMODB_CREATE_TABLE" default:"false" absent:"data is kept in SQLite" doc:"Create missing tables at the start."`
-	DynamoPool           int    `env:"PYNAMO_CONNECTION_POOL_SIZE" default:"100" min:"1" absent:"data is kept in SQLite" doc:"Connections kept to DynamoDB."`
-	DynamoConnectTimeout int    `env:"PYNAMO_CONNECT_TIMEOUT_SECONDS" default:"1" min:"1" absent:"data is kept in SQLite" doc:"Seconds to connect to DynamoDB."`
-	DynamoReadTimeout    int    `env:"PYNAMO_READ_TIMEOUT_SECONDS" default:"1" min:"1" absent:"data is kept in SQLite" doc:"Seconds to wait for an answer of DynamoDB."`
+	DynamoTable          string `env:"DYNAMODB_TABLE" doc:"DynamoDB table; empty keeps the data in SQLite under CONFIDANT_DATA_DIR."`
+	DynamoArchive        string `env:"DYNAMODB_TABLE_ARCHIVE" doc:"DynamoDB table of archived credentials; empty: over DynamoDB nothing can be archived. SQLite always has an archive."`
+	DynamoURL            string `env:"DYNAMODB_URL" form:"url" doc:"DynamoDB endpoint instead of Amazon's."`
+	DynamoCreateTable    bool   `env:"DYNAMODB_CREATE_TABLE" default:"false" doc:"Create missing tables at the start."`
+	DynamoPool           int    `env:"PYNAMO_CONNECTION_POOL_SIZE" default:"100" min:"1" doc:"Connections to DynamoDB, at most."`
+	DynamoConnectTimeout int    `env:"PYNAMO_CONNECT_TIMEOUT_SECONDS" default:"1" min:"1" doc:"Seconds to connect to DynamoDB."`
+	DynamoReadTimeout    int    `env:"PYNAMO_READ_TIMEOUT_SECONDS" default:"1" min:"1" doc:"Seconds to wait for an answer of DynamoDB."`
 
-	DynamoCacheTTL time.Duration `env:"DYNAMODB_CACHE_TTL" default:"0" min:"0s" absent:"data is kept in SQLite" doc:"How long current rows may be kept in memory over DynamoDB; 0 turns it off."`
-	Region         string        `env:"AWS_DEFAULT_REGION" computed:"AWS_REGION, else us-east-1" unused:"nothing in this version talks to AWS" doc:"Region of every AWS client."`
+	DynamoCacheTTL time.Duration `env:"DYNAMODB_CACHE_TTL" default:"0" min:"0s" doc:"How long current rows may be served from memory over DynamoDB, so how late another machine's writes may show; 0 turns it off."`
+	Region         string        `env:"AWS_DEFAULT_REGION" computed:"AWS_REGION, else us-east-1" use:"store" doc:"Region of every AWS client."`
 }
+
+// Embedded reports whether the data is kept in SQLite.
+func (s Storage) Embedded() bool { return s.DynamoTable == "" }
 
 // Keys is what credentials are sealed with.
 type Keys struct {
@@ -27,8 +30,8 @@ type Keys struct {
 	DataKeyCacheSize int           `env:"DATA_KEY_CACHE_SIZE" default:"4096" min:"0" doc:"Unwrapped data keys kept in memory; 0 keeps none."`
 	DataKeyCacheTTL  time.Duration `env:"DATA_KEY_CACHE_TTL" default:"5m" min:"0s" doc:"How long an unwrapped data key is kept."`
 
-	KMSMasterKey string `env:"KMS_MASTER_KEY" refused:"this version seals with the key file ENCKEY_FILE; unset it" doc:"KMS key, alias/... or ARN, in place of the key file. This version refuses to start with it."`
-	Bootstrap    Secret `env:"SECRETS_BOOTSTRAP" is:"secret" use:"server" refused:"this version cannot open a bootstrap blob; set the secrets themselves or their _FILE forms" doc:"Encrypted blob of secret settings, inline or as file://path. This version refuses to start with it."`
+	KMSMasterKey string `env:"KMS_MASTER_KEY" doc:"KMS key, alias/... or ARN, that seals in place of the key file; empty: the key file."`
+	Bootstrap    Secret `env:"SECRETS_BOOTSTRAP" is:"secret" doc:"Encrypted blob of secret settings, inline or as file://path. What it holds wins over file and environment."`
 }
 
 // Behaviour is how the use cases decide where an installation may choose.
@@ -48,7 +51,7 @@ type Behaviour struct {
 
 // Audit is how the log of all acts is kept.
 type Audit struct {
-	Dir            string `env:"AUDIT_DIR" computed:"<CONFIDANT_DATA_DIR>/audit" doc:"Directory of the chained log segments and their index."`
+	Dir            string `env:"AUDIT_DIR" computed:"<CONFIDANT_DATA_DIR>/audit; over DynamoDB empty" doc:"Directory of the chained log segments and their index. Empty, as by default over DynamoDB: the log goes to standard output as JSON lines, that of commands to standard error."`
 	Sync           string `env:"AUDIT_SYNC" default:"interval" enum:"interval|always" doc:"interval: records reach the disk within 100 ms, and changes wait for theirs. always: every answer waits."`
 	FailOpen       bool   `env:"AUDIT_FAIL_OPEN" default:"false" use:"vault" doc:"true: go on when no audit record can be made."`
 	SegmentSize    int64  `env:"AUDIT_SEGMENT_SIZE" default:"64MiB" form:"size" min:"65536" doc:"Size at which the log begins a new file: bytes, or with KiB, MiB or GiB."`

@@ -118,8 +118,8 @@ var settingsTable = []struct{ name, initial, valid, printed, invalid string }{
 	{"USE_ENCRYPTION", "true", "false", "", anyText},
 	{"DATA_KEY_CACHE_SIZE", "4096", "0", "", "-1"},
 	{"DATA_KEY_CACHE_TTL", "5m0s", "1h0m0s", "", "-1s"},
-	{"KMS_MASTER_KEY", "", "", "", "alias/confidant"},
-	{"SECRETS_BOOTSTRAP", "", "", "", `{"data_key":"a"}`},
+	{"KMS_MASTER_KEY", "", "alias/confidant", "", anyText},
+	{"SECRETS_BOOTSTRAP", "", `{"data_key":"s3cret-value"}`, masked, anyText},
 
 	{"IGNORE_CONFLICTS", "false", "true", "", anyText},
 	{"ENFORCE_DOCUMENTATION", "false", "true", "", anyText},

@@ -6,43 +6,47 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
-	"net/http"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/confidant-secrets/confidant/internal/proof/cloud"
 	"github.com/confidant-secrets/confidant/internal/proof/server"
 )
 
 var dir = flag.String("contract-dir", "testdata", "directory of an exchanges.json, and of a pending.txt if some are pending")
 
-func TestMain(m *testing.M) { server.Main(m) }
+func TestMain(m *testing.M) {
+	cloud.PassOver()
+	server.Main(m)
+}
 
-// tokenSecret is the same in all servers, so that a token made on one store is
-// good on another: services get theirs before they exist.
-const tokenSecret = "contract-replay-api-token-secret-0123456789"
-
-// settings translates the settings of a block for a server on the embedded store
-// and a key file.
-func settings(r *Recording, b Block, directory string) map[string]string {
+// settings translates the settings of a block for a server over a cloud. On the
+// embedded store what names tables and the key at rest has no place.
+func settings(r *Recording, b Block, on Store, c *cloud.Cloud, directory string) map[string]string {
 	translated := map[string]string{}
 	for name, value := range r.Settings(b) {
-		if strings.HasPrefix(name, "DYNAMODB_") || name == "KMS_MASTER_KEY" {
+		if on == SQLite && (strings.HasPrefix(name, "DYNAMODB_") || name == "KMS_MASTER_KEY") {
 			continue
 		}
 		translated[name] = strings.ReplaceAll(value, "{{tmpdir}}", directory)
 	}
+	for name, suffix := range map[string]string{"DYNAMODB_TABLE": "", "DYNAMODB_TABLE_ARCHIVE": "-archive"} {
+		if translated[name] != "" { // recorded as "one per block"
+			translated[name] = b.Name + suffix
+		}
+	}
+	maps.Copy(translated, c.Access())
 	translated["SESSION_SECRET"] = "contract-replay-session-secret" // recorded as "any"
-	translated["API_TOKEN_SECRET"] = tokenSecret
 	translated["HEADER_AUTH_TRUSTED_PROXIES"] = "127.0.0.1"
 	return translated
 }
 
-// TestProgram_AnswersAsRecorded replays every block against a server of its own.
-// Callers that the recording authenticates by a KMS token are replaced by API
-// tokens of the same principals.
+// TestProgram_AnswersAsRecorded replays every block against a server of its own,
+// on each store. Callers prove themselves as they did: by tokens made with KMS.
 func TestProgram_AnswersAsRecorded(t *testing.T) {
 	t.Parallel()
 	r, err := Load(filepath.Join(*dir, "exchanges.json"))
@@ -50,12 +54,17 @@ func TestProgram_AnswersAsRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	pending := readPending(t, r)
-	services := serviceTokens(t, r)
 	for _, b := range r.Blocks {
-		t.Run(b.Name, func(t *testing.T) {
+		t.Run("sqlite/"+b.Name, func(t *testing.T) {
 			t.Parallel()
-			replay(t, r, b, services, pending)
+			replay(t, r, b, SQLite, cloud.NewKMS(t), pending)
 		})
+		if cloud.Wanted() {
+			t.Run("dynamo/"+b.Name, func(t *testing.T) {
+				t.Parallel()
+				replay(t, r, b, Dynamo, cloud.New(t), pending)
+			})
+		}
 	}
 }
 
@@ -75,52 +84,16 @@ func readPending(t *testing.T, r *Recording) Pending {
 	return pending
 }
 
-// serviceTokens returns a token for each identity that is a service, made on a
-// store where these services exist.
-func serviceTokens(t *testing.T, r *Recording) map[string]string {
-	t.Helper()
-	p := server.New(t, map[string]string{"USE_AUTH": "false", "API_TOKEN_SECRET": tokenSecret})
-	s := p.Start()
-	defer s.Stop()
-	tokens := map[string]string{}
-	for id, identity := range r.Identities {
-		kind, name := identity.Principal()
-		if kind != "service" {
-			continue
-		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.BaseURL+"/v1/services/"+name, strings.NewReader(`{}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("PUT /v1/services/%s: %s", name, resp.Status)
-		}
-		tokens[id] = p.ServiceToken(name)
-	}
-	return tokens
-}
-
-func replay(t *testing.T, r *Recording, b Block, services map[string]string, pending Pending) {
+func replay(t *testing.T, r *Recording, b Block, on Store, c *cloud.Cloud, pending Pending) {
 	touch := filepath.Join(t.TempDir(), "maint.touch")
-	p := server.New(t, settings(r, b, filepath.Dir(touch)))
-	s := p.Start()
+	s := server.New(t, settings(r, b, on, c, filepath.Dir(touch))).Start()
 	tokens := map[string]string{}
 	for id, identity := range r.Identities {
-		if kind, name := identity.Principal(); kind == "user" {
-			tokens[id] = p.UserToken(name)
-		} else {
-			tokens[id] = services[id]
-		}
+		tokens[id] = c.Token(t, identity.Key, identity.Context)
 	}
 	replayer, err := NewReplayer(r, Target{
 		BaseURL: s.BaseURL,
-		Store:   SQLite,
+		Store:   on,
 		Cookies: Names(r.Settings(b)),
 		Tokens:  tokens,
 		Before:  func(action string) error { return before(action, touch) },

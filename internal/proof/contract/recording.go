@@ -31,14 +31,9 @@ type Recording struct {
 type Identity struct {
 	Kind     string `json:"kind"`
 	Username string `json:"username"` // "<name>" (a service) or "2/<type>/<name>"
-}
-
-// Principal returns the type ("user" or "service") and the name of an identity.
-func (i Identity) Principal() (kind, name string) {
-	if parts := strings.Split(i.Username, "/"); len(parts) == 3 {
-		return parts[1], parts[2]
-	}
-	return "service", i.Username
+	// The token is made under this key and encryption context.
+	Key     string            `json:"key_alias"`
+	Context map[string]string `json:"encryption_context"`
 }
 
 // Block is a sequence of exchanges with one server on an empty store.

@@ -32,8 +32,8 @@ type Target struct {
 	BaseURL string
 	Store   Store
 	Cookies CookieNames
-	// Tokens are API tokens, by the identity of the recording in whose place
-	// they are sent.
+	// Tokens are the identities' tokens, by the name of the identity. They are
+	// sent as the password of HTTP Basic credentials.
 	Tokens map[string]string
 	// Before does an action outside HTTP.
 	Before func(action string) error
@@ -49,6 +49,10 @@ func NewReplayer(r *Recording, t Target) (*Replayer, error) {
 	if err != nil {
 		return nil, err
 	}
+	variables := Variables{"base": base.String(), "base_https": "https://" + base.Host}
+	for identity, token := range t.Tokens {
+		variables["tok_"+identity] = token
+	}
 	return &Replayer{
 		recording: r,
 		base:      base,
@@ -58,10 +62,7 @@ func NewReplayer(r *Recording, t Target) (*Replayer, error) {
 		before:    t.Before,
 		transport: &http.Transport{DisableCompression: true},
 		jar:       jar,
-		variables: Variables{
-			"base":       base.String(),
-			"base_https": "https://" + base.Host,
-		},
+		variables: variables,
 	}, nil
 }
 
@@ -147,7 +148,7 @@ func (r *Replayer) request(ctx context.Context, q Request) (*http.Request, error
 		if !ok {
 			return nil, fmt.Errorf("there is no token for the identity %q", q.Identity)
 		}
-		req.Header.Set("Authorization", "Bearer "+token)
+		req.SetBasicAuth(r.recording.Identities[q.Identity].Username, token)
 	}
 	for name, value := range q.Headers {
 		filled, err := r.variables.Fill(value, verbatim)

@@ -94,11 +94,14 @@ func TestReplay_SendsWhatWasRecorded(t *testing.T) {
 
 func TestReplay_SendsATokenInPlaceOfAnIdentity(t *testing.T) {
 	t.Parallel()
-	p, _ := replaying(t, &Recording{}, func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(w).Encode(r.Header.Get("Authorization"))
+	recording := &Recording{Identities: map[string]Identity{"alice": {Username: "2/user/alice"}}}
+	p, _ := replaying(t, recording, func(w http.ResponseWriter, r *http.Request) {
+		username, token, _ := r.BasicAuth()
+		_ = json.NewEncoder(w).Encode(username + " " + token + " " + r.Header.Get("X-Auth-Token"))
 	})
 	list := exchanges(t, `[
-		{"n": 1, "request": {"method": "GET", "path": "/v1/a", "identity": "alice"}, "response": {"status": 200, "json": "Bearer token-of-alice"}},
+		{"n": 1, "request": {"method": "GET", "path": "/v1/a", "identity": "alice", "headers": {"X-Auth-Token": "{{tok_alice}}"}},
+		 "response": {"status": 200, "json": "2/user/alice token-of-alice token-of-alice"}},
 		{"n": 2, "request": {"method": "GET", "path": "/v1/a", "identity": "bob"}, "response": {"status": 200, "json": ""}}
 	]`)
 	if found := p.Replay(t.Context(), list[0]); len(found) > 0 {

@@ -1,0 +1,122 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/confidant-secrets/confidant/internal/config"
+	"github.com/confidant-secrets/confidant/internal/envelope"
+	"github.com/confidant-secrets/confidant/internal/keyring"
+	"github.com/confidant-secrets/confidant/internal/keyring/local"
+)
+
+// bootstrapContext binds the data key of a bootstrap blob, as the older service
+// bound it.
+func bootstrapContext() keyring.Context { return keyring.Context{"type": "bootstrap"} }
+
+// bootstrapBlob is the blob in JSON: the wrapped data key and a Fernet token of
+// YAML text.
+type bootstrapBlob struct {
+	DataKey string `json:"data_key"`
+	Secrets string `json:"secrets"`
+}
+
+// OpenBootstrap opens the blob that SECRETS_BOOTSTRAP holds or names, with the
+// key that seals credentials, and returns the settings in it by name; nil if
+// there is no blob. Every failure is a *StartError, for a server that starts
+// without its secrets is worse than one that does not start.
+func OpenBootstrap(ctx context.Context, cfg *config.Config, passphrase func() (string, error), log *slog.Logger) (map[string]string, error) {
+	if !cfg.Keys.Bootstrap.IsSet() {
+		return nil, nil
+	}
+	settings, err := openBootstrap(ctx, cfg, passphrase, log)
+	if err != nil {
+		return nil, &StartError{Message: "SECRETS_BOOTSTRAP", Cause: err}
+	}
+	return settings, nil
+}
+
+func openBootstrap(ctx context.Context, cfg *config.Config, passphrase func() (string, error), log *slog.Logger) (map[string]string, error) {
+	text, err := bootstrapText(cfg.Keys.Bootstrap.Reveal(), log)
+	if err != nil {
+		return nil, err
+	}
+	var blob bootstrapBlob
+	if err := json.Unmarshal(text, &blob); err != nil || blob.DataKey == "" || blob.Secrets == "" {
+		return nil, errors.New("it is no JSON object with the texts data_key and secrets")
+	}
+	wrapped, err := base64.StdEncoding.DecodeString(blob.DataKey)
+	if err != nil {
+		return nil, errors.New("its data_key is no base64")
+	}
+	a := &App{cfg: cfg, passphrase: passphrase, log: log}
+	if cfg.Keys.KMSMasterKey != "" {
+		err = a.openKMS(ctx)
+	} else if a.key, err = a.readKey(); err == nil {
+		a.atRest = a.key.Keyring(local.SlotData)
+	}
+	if err != nil {
+		return nil, err
+	}
+	plaintext, err := envelope.OpenOnce(ctx, a.atRest, bootstrapContext(), wrapped, blob.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plaintext)
+	return bootstrapSettings(plaintext)
+}
+
+// bootstrapText returns the blob itself. A text that begins with file:// names a
+// file by all that follows.
+func bootstrapText(value string, log *slog.Logger) ([]byte, error) {
+	path, named := strings.CutPrefix(value, "file://")
+	if !named {
+		return []byte(value), nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o004 != 0 {
+		log.Warn("the bootstrap blob can be read by other users", "file", path)
+	}
+	return os.ReadFile(path)
+}
+
+// bootstrapSettings reads the YAML mapping. A scalar that is no text, such as a
+// password of digits, is taken as it was written.
+func bootstrapSettings(plaintext []byte) (map[string]string, error) {
+	var document yaml.Node
+	// What the parser says may quote the text, which is secret.
+	if err := yaml.NewDecoder(bytes.NewReader(plaintext)).Decode(&document); err != nil {
+		return nil, errors.New("what it holds is no YAML")
+	}
+	if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
+		return nil, errors.New("what it holds is no YAML mapping from names to values")
+	}
+	settings := map[string]string{}
+	pairs := document.Content[0].Content
+	for i := 0; i < len(pairs); i += 2 {
+		name, value := pairs[i], pairs[i+1]
+		if value.Kind == yaml.AliasNode {
+			value = value.Alias
+		}
+		if name.Kind != yaml.ScalarNode || value.Kind != yaml.ScalarNode {
+			return nil, fmt.Errorf("the value of %s is no single text", name.Value)
+		}
+		if value.Tag == "!!null" {
+			continue
+		}
+		settings[name.Value] = value.Value
+	}
+	return settings, nil
+}
