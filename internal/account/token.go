@@ -101,7 +101,8 @@ var _ jwt.Claims = (*claims)(nil)
 
 // The methods of jwt.Claims.
 
-func (c *claims) GetIssuer() (string, error)                   { return c.Issuer, nil }
+func (c *claims) GetIssuer() (string, error) { return c.Issuer, nil }
+
 func (c *claims) GetAudience() (jwt.ClaimStrings, error)       { return jwt.ClaimStrings{c.Audience}, nil }
 func (c *claims) GetSubject() (string, error)                  { return c.Subject, nil }
 func (c *claims) GetIssuedAt() (*jwt.NumericDate, error)       { return c.IssuedAt, nil }

@@ -46,10 +46,21 @@ func TestDump_CSVHasAHeaderAndNoFormulas(t *testing.T) {
 		row          int
 		column, want string
 	}{
-		{1, "id", "1"}, {1, "date", "2026-01-02T03:04:05.000006Z"}, {1, "phase", "done"}, {1, "success", "true"},
-		{1, "policies", `["default-services"]`}, {1, "duration", "0.000180"}, {1, "revision", "12"}, {1, "of", ""},
-		{2, "action", "'=cmd()"}, {2, "user", "'+49"}, {2, "user_type", "'-1"}, {2, "door", "'@door"},
-		{2, "resource_name", "a \"b\",\nc"}, {2, "of", "1"}, {2, "info", ""},
+		{1, "id", "1"},
+		{1, "date", "2026-01-02T03:04:05.000006Z"},
+		{1, "phase", "done"},
+		{1, "success", "true"},
+		{1, "policies", `["default-services"]`},
+		{1, "duration", "0.000180"},
+		{1, "revision", "12"},
+		{1, "of", ""},
+		{2, "action", "'=cmd()"},
+		{2, "user", "'+49"},
+		{2, "user_type", "'-1"},
+		{2, "door", "'@door"},
+		{2, "resource_name", "a \"b\",\nc"},
+		{2, "of", "1"},
+		{2, "info", ""},
 	} {
 		if got := cell(tt.row, tt.column); got != tt.want {
 			t.Errorf("row %d, %s: %q, want %q", tt.row, tt.column, got, tt.want)

@@ -61,13 +61,13 @@ func TestIndex_FiltersNewestFirst(t *testing.T) {
 	now := testDate
 	l := openTest(t, FileOptions{Dir: dir, SegmentSize: 1500, Now: func() time.Time { return now }})
 	for _, e := range []Entry{
-		1 - 1: {User: "ann", Action: "get", Success: true, ResourceType: "credential", ResourceID: "c1", ResourceName: "Database"},
-		2 - 1: {User: "bob", Action: "get", ResourceType: "credential", ResourceID: "c1", ResourceName: "Database"},
-		3 - 1: {User: "ann", Action: "update", Success: true, ResourceType: "service", ResourceID: "c1"},
-		4 - 1: {User: "ann\"e\\", Action: "list", Success: true, Info: map[string]any{"ids": []string{"ÄRGER", "x"}}},
-		5 - 1: {User: "payments", UserType: "service", Action: "get", Success: true, ResourceType: "service", ResourceID: "payments"},
-		6 - 1: {User: "bob", Action: "update", ResourceType: "service", ResourceID: "payments", Client: "10.9.8.7"},
-		7 - 1: {User: "ann", Action: "get", Success: true, ResourceType: "blind_credential", ResourceID: "b1", ResourceName: "c1"},
+		{User: "ann", Action: "get", Success: true, ResourceType: "credential", ResourceID: "c1", ResourceName: "Database"},
+		{User: "bob", Action: "get", ResourceType: "credential", ResourceID: "c1", ResourceName: "Database"},
+		{User: "ann", Action: "update", Success: true, ResourceType: "service", ResourceID: "c1"},
+		{User: "ann\"e\\", Action: "list", Success: true, Info: map[string]any{"ids": []string{"ÄRGER", "x"}}},
+		{User: "payments", UserType: "service", Action: "get", Success: true, ResourceType: "service", ResourceID: "payments"},
+		{User: "bob", Action: "update", ResourceType: "service", ResourceID: "payments", Client: "10.9.8.7"},
+		{User: "ann", Action: "get", Success: true, ResourceType: "blind_credential", ResourceID: "b1", ResourceName: "c1"},
 	} {
 		if _, err := l.Append(t.Context(), e); err != nil {
 			t.Fatal(err)

@@ -53,7 +53,7 @@ func TestRefusals_RecordsTenAMinutePerAddressThenCounts(t *testing.T) {
 
 		time.Sleep(61 * time.Second)
 		synctest.Wait()
-		records, summarised = counts(&log)
+		_, summarised = counts(&log)
 		want := map[string]int{"10.0.0.1": 15, "2001:db8:1:2::b": 2}
 		if !maps.Equal(summarised, want) {
 			t.Errorf("summaries %v, want %v", summarised, want)

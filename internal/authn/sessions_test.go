@@ -163,8 +163,10 @@ func TestSessions_AuthenticateWhoLoggedIn(t *testing.T) {
 		"user":          {identity("saml", "alice@example.com"), authz.Principal{Type: authz.User, Name: "alice@example.com", Method: "saml", Ambient: true}},
 		"listed":        {identity("oidc", "chief@example.com"), authz.Principal{Type: authz.User, Name: "chief@example.com", Method: "oidc", Ambient: true, Administrator: true}},
 		"local account": {root, authz.Principal{Type: authz.User, Name: "root", Method: "local", Ambient: true, Administrator: true}},
-		"another's name": {identity("saml", "root"),
-			authz.Principal{Type: authz.User, Name: "root", Method: "saml", Ambient: true}},
+		"another's name": {
+			identity("saml", "root"),
+			authz.Principal{Type: authz.User, Name: "root", Method: "saml", Ambient: true},
+		},
 	} {
 		b := browser{}
 		b.logIn(t, s, tt.id)

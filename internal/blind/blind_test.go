@@ -57,9 +57,20 @@ func TestFilledAndIsObject(t *testing.T) {
 		value          string
 		filled, object bool
 	}{
-		{`null`, false, false}, {`false`, false, false}, {`0`, false, false}, {`0.0`, false, false}, {`""`, false, false},
-		{`[]`, false, false}, {`{}`, false, true}, {`true`, true, false}, {`2`, true, false}, {`1e999`, true, false},
-		{`"x"`, true, false}, {`[0]`, true, false}, {`{"r":null}`, true, true}, {`{`, false, false},
+		{`null`, false, false},
+		{`false`, false, false},
+		{`0`, false, false},
+		{`0.0`, false, false},
+		{`""`, false, false},
+		{`[]`, false, false},
+		{`{}`, false, true},
+		{`true`, true, false},
+		{`2`, true, false},
+		{`1e999`, true, false},
+		{`"x"`, true, false},
+		{`[0]`, true, false},
+		{`{"r":null}`, true, true},
+		{`{`, false, false},
 	}
 	for _, tt := range tests {
 		value := json.RawMessage(tt.value)

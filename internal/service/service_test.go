@@ -34,8 +34,11 @@ func TestConflictsAmong(t *testing.T) {
 		t.Errorf("conflicts found where there are none: %v", got)
 	}
 	got := service.ConflictsAmong([]service.Holder{
-		{ID: "c", KeyNames: []string{"x"}}, {ID: "a", KeyNames: []string{"x", "y"}}, {ID: "b", KeyNames: []string{"x"}},
-		{ID: "e", Blind: true, KeyNames: []string{"y"}}, {ID: "d", Blind: true, KeyNames: []string{"z"}},
+		{ID: "c", KeyNames: []string{"x"}},
+		{ID: "a", KeyNames: []string{"x", "y"}},
+		{ID: "b", KeyNames: []string{"x"}},
+		{ID: "e", Blind: true, KeyNames: []string{"y"}},
+		{ID: "d", Blind: true, KeyNames: []string{"z"}},
 	})
 	body, err := json.Marshal(got)
 	const want = `{"x":{"credentials":["a","b","c"],"blind_credentials":[]},"y":{"credentials":["a"],"blind_credentials":["e"]}}`
@@ -52,8 +55,10 @@ func TestConflictsWith(t *testing.T) {
 		{Meta: revision.Meta{ID: "s3"}, Credentials: []string{"me", "other"}},
 	}
 	holders := []service.Holder{
-		{ID: "a", KeyNames: []string{"x"}}, {ID: "b", Blind: true, KeyNames: []string{"x", "y"}},
-		{ID: "other", KeyNames: []string{"q"}}, {ID: "me", KeyNames: []string{"x", "y", "z"}},
+		{ID: "a", KeyNames: []string{"x"}},
+		{ID: "b", Blind: true, KeyNames: []string{"x", "y"}},
+		{ID: "other", KeyNames: []string{"q"}},
+		{ID: "me", KeyNames: []string{"x", "y", "z"}},
 	}
 	got := service.ConflictsWith("me", []string{"x", "y", "z"}, services, holders)
 	want := service.Conflicts{

@@ -57,12 +57,18 @@ func TestPutService_AnswersWithoutValues(t *testing.T) {
 	}
 	mapping := sorted(a, b)
 	want := []event.Event{
-		{Type: event.ServiceUpdate, Services: []string{"foo-production"}, Credentials: mapping,
-			Text: fmt.Sprintf("Added credentials: ['%s', '%s']; Removed credentials []; Revision 1", mapping[0], mapping[1])},
-		{Type: event.ServiceUpdate, Services: []string{"foo-production"}, Credentials: []string{a},
-			Text: fmt.Sprintf("Added credentials: []; Removed credentials ['%s']; Revision 2", b)},
-		{Type: event.ServiceUpdate, Services: []string{"foo-production"}, Credentials: []string{a},
-			Text: "Added credentials: []; Removed credentials []; Revision 3"},
+		{
+			Type: event.ServiceUpdate, Services: []string{"foo-production"}, Credentials: mapping,
+			Text: fmt.Sprintf("Added credentials: ['%s', '%s']; Removed credentials []; Revision 1", mapping[0], mapping[1]),
+		},
+		{
+			Type: event.ServiceUpdate, Services: []string{"foo-production"}, Credentials: []string{a},
+			Text: fmt.Sprintf("Added credentials: []; Removed credentials ['%s']; Revision 2", b),
+		},
+		{
+			Type: event.ServiceUpdate, Services: []string{"foo-production"}, Credentials: []string{a},
+			Text: "Added credentials: []; Removed credentials []; Revision 3",
+		},
 	}
 	if got := w.events.take(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("events\n%+v, want\n%+v", got, want)

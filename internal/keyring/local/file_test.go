@@ -117,7 +117,7 @@ func TestFile_ShowsNoKey(t *testing.T) {
 	file := create(t, local.CreateOptions{Base64: countingKey()})
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("opened", "file", file)
-	encoded, err := json.Marshal(file)
+	encoded, err := json.Marshal(map[string]any{"file": file})
 	if err != nil {
 		t.Fatal(err)
 	}
