@@ -35,8 +35,8 @@ var (
 	soak  = flag.Duration("soak", 0, "how long two stores fight over one table; 0: a bounded number of writes")
 )
 
-// TestMain passes over the tests that need DynamoDB Local where its terms are
-// not accepted, and says so. In CI they always run.
+// TestMain says so where the terms of DynamoDB Local are not accepted and the tests
+// that need it are therefore passed over.
 func TestMain(m *testing.M) {
 	if !dynamolocal.Wanted() {
 		_, _ = os.Stderr.WriteString("DynamoDB Local is not opted in to; run make test-dynamodb. Only tests without it run.\n")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/confidant-secrets/confidant/internal/store"
 )
@@ -165,54 +166,61 @@ func (x *reindexing) addService(it item) {
 // writes meanwhile are looked at again.
 func (x *reindexing) mend(ctx context.Context, keys []string) error {
 	keys = slices.DeleteFunc(slices.Clone(keys), x.right)
-	wait := newBackoff(ctx)
-	for fresh := false; len(keys) > 0; fresh = true {
-		if fresh {
+	var wait *backoff // since the last progress
+	for round := 0; len(keys) > 0; round++ {
+		if round > 0 {
 			if err := x.reread(ctx, keys); err != nil {
 				return err
 			}
 		}
-		services, err := x.mappings(ctx, keys)
+		left, err := x.mendOnce(ctx, keys)
 		if err != nil {
 			return err
 		}
-		var (
-			groups  [][]*action
-			pending []string
-			changes []string
-		)
-		for _, key := range keys {
-			if group, change := x.mending(key, services); group != nil {
-				groups, pending, changes = append(groups, group), append(pending, key), append(changes, change)
-			}
+		if wait == nil || len(left) < len(keys) {
+			wait = &backoff{next: firstWait, until: time.Now().Add(longPatience)}
 		}
-		var refused []int
-		err = within(ctx, longPatience, func(ctx context.Context) (err error) {
-			refused, err = x.store.settle(ctx, "mending claims and mappings", groups)
-			return err
-		})
-		if err != nil {
-			return err
+		if len(left) > 0 && !wait.wait(ctx) {
+			return wrap(ctx, "mending claims and mappings", fmt.Errorf("others keep writing %d of them", len(left)))
 		}
-		keys = nil
-		for i, change := range changes {
-			if slices.Contains(refused, i) {
-				keys = append(keys, pending[i])
-			} else {
-				x.report.Changed = append(x.report.Changed, change)
-			}
-		}
-		if len(keys) == 0 {
-			return nil
-		}
-		if len(keys) < len(pending) {
-			wait = newBackoff(ctx)
-		}
-		if !wait.wait(ctx) {
-			return wrap(ctx, "mending claims and mappings", fmt.Errorf("others keep writing %d of them", len(keys)))
-		}
+		keys = left
 	}
 	return nil
+}
+
+// mendOnce writes what is not as it should be and returns the keys that somebody
+// else was quicker with.
+func (x *reindexing) mendOnce(ctx context.Context, keys []string) (left []string, err error) {
+	services, err := x.mappings(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		groups  [][]*action
+		pending []string
+		changes []string
+	)
+	for _, key := range keys {
+		if group, change := x.mending(key, services); group != nil {
+			groups, pending, changes = append(groups, group), append(pending, key), append(changes, change)
+		}
+	}
+	var refused []int
+	err = within(ctx, longPatience, func(ctx context.Context) (err error) {
+		refused, err = x.store.settle(ctx, "mending claims and mappings", groups)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, change := range changes {
+		if slices.Contains(refused, i) {
+			left = append(left, pending[i])
+		} else {
+			x.report.Changed = append(x.report.Changed, change)
+		}
+	}
+	return left, nil
 }
 
 // right reports whether a document stands as the scan says it should.
