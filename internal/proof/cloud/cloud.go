@@ -63,7 +63,8 @@ type Cloud struct {
 	Dynamo *dynamodb.Client
 	KMS    *kms.Client
 
-	tables string // URL that DynamoDB is reached under
+	local  string // URL of DynamoDB Local
+	tables string // URL that programs reach it under, which is watched
 	access awstest.AccessKey
 
 	mu   sync.Mutex
@@ -74,10 +75,16 @@ type Cloud struct {
 func New(tb testing.TB) *Cloud {
 	tb.Helper()
 	c := NewKMS(tb)
-	local := dynamolocal.Start(tb).URL
-	c.Dynamo = dynamodb.NewFromConfig(c.config(local))
-	c.tables = c.watch(tb, local)
+	c.local = dynamolocal.Start(tb).URL
+	c.Dynamo = dynamodb.NewFromConfig(c.config(c.local))
+	c.tables = c.watch(tb, c.local)
 	return c
+}
+
+// PutItem puts an item in its wire form into a table, as it is.
+func (c *Cloud) PutItem(tb testing.TB, table string, item json.RawMessage) {
+	tb.Helper()
+	dynamolocal.Call(tb, c.config(c.local), "PutItem", map[string]any{"TableName": table, "Item": item})
 }
 
 // watch puts a proxy before DynamoDB Local that notes what a program asks for.

@@ -3,11 +3,10 @@ package dynamo_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"testing"
+
+	"github.com/confidant-secrets/confidant/internal/awstest/dynamolocal"
 )
 
 // wireItem is an item as it goes over the wire: attribute -> type -> value.
@@ -21,33 +20,7 @@ func (it wireItem) text(attribute string) string {
 // call sends a request as it is and returns the answer as it is.
 func (w *world) call(t *testing.T, operation string, in any) []byte {
 	t.Helper()
-	body, err := json.Marshal(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, *w.config.BaseEndpoint, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	who, err := w.config.Credentials.Retrieve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
-	// DynamoDB Local looks whose database is meant, and at nothing else.
-	r.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=%s/20260101/%s/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
-		who.AccessKeyID, w.config.Region))
-	out, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = out.Body.Close() }()
-	answer, err := io.ReadAll(out.Body)
-	if err != nil || out.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s %s %v", operation, out.Status, answer, err)
-	}
-	return answer
+	return dynamolocal.Call(t, w.config, operation, in)
 }
 
 // items reads a whole table as it goes over the wire, by id. Sets, which have no
