@@ -11,8 +11,10 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -50,7 +52,7 @@ const (
 // requests, those in hand finished, events delivered, log and store closed.
 // Errors are as those of Open.
 func Serve(ctx context.Context, cfg *config.Config, o ServeOptions) (err error) {
-	tuneMemory()
+	tune()
 	certificate, err := loadCertificate(cfg)
 	if err != nil {
 		return err
@@ -100,8 +102,18 @@ const (
 	memoryLimit = 64 << 20
 )
 
-// tuneMemory sets both, unless GOGC or GOMEMLIMIT say otherwise.
-func tuneMemory() {
+// tune sets both, unless GOGC or GOMEMLIMIT say otherwise, and, unless GOMAXPROCS
+// does, lets twice as many goroutines run as there are processors. One that waits
+// for a flush to the disk keeps its share of the processors for a while, on a
+// small machine half of them.
+var tune = sync.OnceFunc(func() {
+	set := runtime.GOMAXPROCS(0)
+	runtime.SetDefaultGOMAXPROCS()
+	if set == runtime.GOMAXPROCS(0) {
+		set *= 2
+	}
+	runtime.GOMAXPROCS(set)
+
 	const goDefault = 100
 	if set := debug.SetGCPercent(gcPercent); set != goDefault {
 		debug.SetGCPercent(set)
@@ -109,7 +121,7 @@ func tuneMemory() {
 	if set := debug.SetMemoryLimit(memoryLimit); set != math.MaxInt64 {
 		debug.SetMemoryLimit(set)
 	}
-}
+})
 
 // loadCertificate returns what TLS needs; nil where none is configured.
 func loadCertificate(cfg *config.Config) (*tls.Config, error) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -156,11 +157,11 @@ func (l *FileLog) Append(ctx context.Context, e Entry) (Receipt, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if l.sync == Always {
+		// Those who are about to append get the chance to share the flush.
+		runtime.Gosched()
 		if err := l.flush.wait(ctx, number); err != nil {
 			return nil, err
 		}
-	} else if e.Phase == Attempt {
-		l.flush.start() // so that it runs beside the commit
 	}
 	return &receipt{l.flush, number}, nil
 }

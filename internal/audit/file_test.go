@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,21 +199,57 @@ func TestFileLog_FlushesByItself(t *testing.T) {
 	}
 }
 
-func TestFileLog_AnAttemptStartsItsFlush(t *testing.T) {
+func TestFileLog_WhoWaitsMeanwhileSharesTheNextFlush(t *testing.T) {
 	t.Parallel()
-	flushed := make(chan struct{}, 10)
+	const others = 20
+	var flushes atomic.Int64
+	begun, goOn := make(chan struct{}), make(chan struct{})
 	l := openTest(t, FileOptions{Dir: t.TempDir(), Interval: time.Hour})
 	l.flush.sync = func(f *os.File) error {
-		flushed <- struct{}{}
+		if flushes.Add(1) == 1 {
+			close(begun)
+			<-goOn
+		}
 		return f.Sync()
 	}
-	if _, err := l.Append(t.Context(), Entry{Phase: Attempt}); err != nil {
-		t.Fatal(err)
+	var wg sync.WaitGroup
+	wait := func(ctx context.Context) error {
+		r, err := l.Append(ctx, Entry{})
+		if err != nil {
+			return err
+		}
+		return r.Wait(ctx)
 	}
-	select {
-	case <-flushed:
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing was flushed")
+	wg.Go(func() {
+		if err := wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+	// The first to join may be the one told to make the round, and goes away.
+	leaving, leave := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() { gone <- wait(leaving) }()
+	joined := func(n uint64) func() bool {
+		return func() bool { return l.flush.written.Load() == n }
+	}
+	eventually(t, "the second has written", joined(2))
+	leave()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("who left was told %v", err)
+	}
+	for range others {
+		wg.Go(func() {
+			if err := wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	eventually(t, "the others have written", joined(2+others))
+	close(goOn)
+	wg.Wait()
+	if got := flushes.Load(); got > 3 {
+		t.Errorf("%d flushes, want the first and one or two for all others", got)
 	}
 }
 
@@ -316,9 +353,11 @@ func TestFileLog_AFullDiskUsesTheReserveThenRefusesThenRecovers(t *testing.T) {
 		t.Errorf("report %+v, want 6 entries and nothing torn", r)
 	}
 	eventually(t, "the reserve is whole again", func() bool {
-		l.flush.start()
-		appendN(t, l, 1)
-		return l.Spare()
+		r, err := l.Append(t.Context(), Entry{})
+		if err == nil {
+			err = r.Wait(t.Context())
+		}
+		return err == nil && l.Spare()
 	})
 }
 

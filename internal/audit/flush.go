@@ -8,14 +8,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // flusher brings what was written to the disk, in rounds that everybody who
-// waits meanwhile shares.
+// waits meanwhile shares. Whoever waits while no round is under way makes one
+// himself: on an idle machine waking another goroutine for it takes longer than
+// half of a flush.
 type flusher struct {
 	dir      string
 	interval time.Duration
@@ -32,7 +33,6 @@ type flusher struct {
 	broken  atomic.Pointer[live] // could not be flushed; its bytes have to be written again
 
 	wake  chan struct{} // a record was written to a clean log
-	hurry chan struct{} // somebody waits
 	quit  chan struct{}
 	ended chan struct{}
 
@@ -45,10 +45,16 @@ type flusher struct {
 	filled time.Time // when the reserve was last looked after; used by rounds alone
 }
 
+// round is one flush.
 type round struct {
-	upTo uint64 // covers records up to this number
+	upTo uint64        // covers records up to this number; set when it begins
+	lead chan struct{} // takes the word that it can begin, for one of those who wait
 	done chan struct{}
 	err  error
+}
+
+func newRound() *round {
+	return &round{lead: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 func newFlusher(o FileOptions, r reserve) *flusher {
@@ -60,7 +66,6 @@ func newFlusher(o FileOptions, r reserve) *flusher {
 		reserve:  r,
 		sync:     (*os.File).Sync,
 		wake:     make(chan struct{}, 1),
-		hurry:    make(chan struct{}, 1),
 		quit:     make(chan struct{}),
 		ended:    make(chan struct{}),
 	}
@@ -82,9 +87,6 @@ func (f *flusher) wrote(number uint64) {
 	}
 }
 
-// start begins a round at once.
-func (f *flusher) start() { notify(f.hurry) }
-
 // failing returns why records cannot be brought to the disk at present, or nil.
 func (f *flusher) failing() error {
 	if err := f.fault.Load(); err != nil {
@@ -105,98 +107,71 @@ func (f *flusher) age() time.Duration {
 	return f.now().Sub(time.Unix(0, since))
 }
 
-// wait returns when the record is on the disk.
+// wait returns when the record is on the disk. Whoever makes the round himself
+// does not heed ctx meanwhile.
 func (f *flusher) wait(ctx context.Context, number uint64) error {
-	f.mu.Lock()
-	if f.flushed >= number {
-		f.mu.Unlock()
-		return nil
-	}
-	if f.stopped {
-		f.mu.Unlock()
-		return fmt.Errorf("%w: it was closed before record %d was flushed", ErrUnavailable, number)
-	}
-	r := f.running
-	if r == nil || r.upTo < number {
-		if f.next == nil {
-			f.next = &round{done: make(chan struct{})}
-		}
-		r = f.next
-		notify(f.hurry)
-	}
-	f.mu.Unlock()
-	select {
-	case <-r.done:
-		return r.err
-	case <-ctx.Done():
-		return fmt.Errorf("%w: wait for the flush: %w", ErrUnavailable, ctx.Err())
-	}
-}
-
-// run makes rounds until stop is called.
-func (f *flusher) run() {
-	defer close(f.ended)
-	timer := time.NewTimer(f.interval)
-	defer timer.Stop()
 	for {
-		select {
-		case <-f.hurry:
-		case <-f.wake:
-			timer.Reset(f.interval)
-			select {
-			case <-timer.C:
-			case <-f.hurry:
-			case <-f.quit:
-				return
-			}
-		case <-f.quit:
-			return
+		r, mine, err := f.join(number)
+		switch {
+		case r == nil:
+			return err
+		case mine:
+			f.carryOut(r)
+			return r.err
 		}
-		f.round()
+		select {
+		case <-r.done:
+			return r.err
+		case <-r.lead: // unless somebody who came just now has begun it
+		case <-ctx.Done():
+			return fmt.Errorf("%w: wait for the flush: %w", ErrUnavailable, ctx.Err())
+		}
 	}
 }
 
-// stop makes a last round and ends.
-func (f *flusher) stop() error {
-	close(f.quit)
-	<-f.ended
-	f.round()
+// join returns the round that covers a record, and whether it has begun just now
+// and is the caller's to carry out. Without a round the record is on the disk,
+// or will not get there because of err.
+func (f *flusher) join(number uint64) (r *round, mine bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stopped = true
-	if f.next != nil { // joined after the last round, which therefore failed
-		f.next.err = f.failing()
-		close(f.next.done)
-		f.next = nil
+	switch {
+	case f.flushed >= number:
+		return nil, false, nil
+	case f.stopped:
+		return nil, false, fmt.Errorf("%w: it was closed before record %d was flushed", ErrUnavailable, number)
+	case f.running == nil:
+		return f.begin(), true, nil
+	case f.running.upTo >= number:
+		return f.running, false, nil
+	case f.next == nil:
+		f.next = newRound()
 	}
-	return f.failing()
+	return f.next, false, nil
 }
 
-// round flushes what was written so far.
-func (f *flusher) round() {
-	// Those who are about to append get the chance to be in this round: with
-	// sixteen at work it takes a third off the time of each.
-	runtime.Gosched()
-	f.mu.Lock()
-	if f.next == nil && f.flushed == f.written.Load() {
-		f.mu.Unlock()
-		return
-	}
+// begin makes the next round, or a new one, the running one. The caller holds mu
+// and carries it out.
+func (f *flusher) begin() *round {
 	r := f.next
 	if r == nil {
-		r = &round{done: make(chan struct{})}
+		r = newRound()
 	}
 	f.next, f.running = nil, r
 	if since := f.dirty.Swap(0); f.since.Load() == 0 {
 		f.since.Store(since)
 	}
 	r.upTo = f.written.Load() // after dirty was cleared: a later record sets it again
-	f.mu.Unlock()
+	return r
+}
 
+// carryOut flushes what was written when the round began.
+func (f *flusher) carryOut(r *round) {
 	err := f.bring()
 	f.judge(err)
 
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.running = nil
 	if err != nil {
 		r.err = f.failing()
@@ -205,8 +180,39 @@ func (f *flusher) round() {
 		f.flushed = r.upTo
 		f.since.Store(0)
 	}
-	f.mu.Unlock()
 	close(r.done)
+	if f.next != nil {
+		notify(f.next.lead)
+	}
+}
+
+// run sees to it that no record waits for longer than the interval.
+func (f *flusher) run() {
+	defer close(f.ended)
+	for {
+		select {
+		case <-f.wake:
+		case <-f.quit:
+			return
+		}
+		select {
+		case <-time.After(f.interval):
+		case <-f.quit:
+			return
+		}
+		_ = f.wait(context.Background(), f.written.Load()) // a failure has been noted
+	}
+}
+
+// stop makes a last round and ends. Nobody appends any more.
+func (f *flusher) stop() error {
+	close(f.quit)
+	<-f.ended
+	err := f.wait(context.Background(), f.written.Load())
+	f.mu.Lock()
+	f.stopped = true
+	f.mu.Unlock()
+	return err
 }
 
 // bring brings everything to the disk.

@@ -117,14 +117,11 @@ func (s *Sealer) Seal(ctx context.Context, id string, plaintext []byte) (sealed.
 		return sealed.Value{}, fmt.Errorf("wrapping the data key of %s: %w", id, err)
 	}
 	key := newFernetKey(&fresh.key)
-	defer key.wipe()
 	sc := s.scratch.Get().(*scratch)
-	defer s.scratch.Put(sc)
-	return sealed.Value{
-		Ciphertext: key.seal(sc, plaintext, &fresh.iv, s.now()),
-		DataKey:    wrapped,
-		Version:    version,
-	}, nil
+	ciphertext := key.seal(sc, plaintext, &fresh.iv, s.now())
+	s.scratch.Put(sc)
+	s.keys.Put(wrapped, contextOf(id), key) // what was just written is likely to be read
+	return sealed.Value{Ciphertext: ciphertext, DataKey: wrapped, Version: version}, nil
 }
 
 // Open returns the plaintext of a value that was sealed for the thing of that

@@ -321,7 +321,7 @@ func TestOpen_TakesTheFormsOfADataKey(t *testing.T) {
 func TestSealer_PassesAnOutageThrough(t *testing.T) {
 	t.Parallel()
 	s, m := cached(t)
-	v := seal(t, s, id, "x")
+	v := seal(t, newSealer(t, envelope.Options{Keyring: m}), id, "x")
 	m.Fail(fmt.Errorf("calling it: %w", keyring.ErrUnavailable))
 	_, openErr := s.Open(t.Context(), id, v)
 	_, sealErr := s.Seal(t.Context(), id, nil)
@@ -350,7 +350,8 @@ func TestSealer_UnwrapsAsOftenAsTheCacheAsks(t *testing.T) {
 	} {
 		m := keyringtest.NewMemory()
 		s := newSealer(t, envelope.Options{Keyring: m, CacheSize: tt.size, CacheTTL: tt.ttl})
-		a, b := seal(t, s, "a", "x"), seal(t, s, "b", "x")
+		elsewhere := newSealer(t, envelope.Options{Keyring: m})
+		a, b := seal(t, elsewhere, "a", "x"), seal(t, elsewhere, "b", "x")
 		for range 3 {
 			for _, open := range []func() ([]byte, error){
 				func() ([]byte, error) { return s.Open(t.Context(), "a", a) },
@@ -373,6 +374,20 @@ func TestSealer_UnwrapsAsOftenAsTheCacheAsks(t *testing.T) {
 	}
 }
 
+func TestSealer_OpensWhatItSealedWithoutAsking(t *testing.T) {
+	t.Parallel()
+	s, m := cached(t)
+	v := seal(t, s, "a", "x")
+	m.Fail(keyring.ErrUnavailable)
+	if got, err := s.Open(t.Context(), "a", v); err != nil || string(got) != "x" {
+		t.Errorf("Open = %q, %v; want x", got, err)
+	}
+	m.Fail(nil)
+	if _, err := s.Open(t.Context(), "b", v); !errors.Is(err, envelope.ErrDecrypt) {
+		t.Errorf("Open for another id: %v, want ErrDecrypt", err)
+	}
+}
+
 // slow takes a second to unwrap.
 type slow struct{ keyring.Keyring }
 
@@ -390,7 +405,7 @@ func TestOpen_ManyCallersShareOneUnwrap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := keyringtest.NewMemory()
 		s := newSealer(t, envelope.Options{Keyring: slow{m}, CacheSize: 10, CacheTTL: time.Minute})
-		v := seal(t, s, id, "x")
+		v := seal(t, newSealer(t, envelope.Options{Keyring: m}), id, "x")
 		var wg sync.WaitGroup
 		for i := range 100 {
 			wg.Go(func() {

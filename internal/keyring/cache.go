@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Cache keeps what was prepared from unwrapped data keys, so that a key in use
+// Cache keeps what was prepared from data keys, unwrapped or just made, so that a key in use
 // is neither unwrapped nor prepared again. It is bounded by number and age, and
 // however many callers want the same key at once, it is unwrapped once.
 //
@@ -67,6 +67,40 @@ func (c *Cache[V]) Use(ctx context.Context, wrapped []byte, ec Context, use func
 	return use(e.value)
 }
 
+// Put keeps the prepared form of a key that the caller has just wrapped, for
+// whoever uses it next, and takes it over: the caller must not use it any more.
+func (c *Cache[V]) Put(wrapped []byte, ec Context, value V) {
+	if len(c.shards) == 0 {
+		c.wipe(value)
+		return
+	}
+	id := identify(wrapped, ec)
+	s := c.shard(id)
+	s.mu.Lock()
+	known := s.entries[id] != nil
+	if !known {
+		c.list(s, &entry[V]{id: id, value: value})
+	}
+	s.mu.Unlock()
+	if known {
+		c.wipe(value)
+	}
+}
+
+func (c *Cache[V]) shard(id identity) *shard[V] {
+	return &c.shards[int(id[0])&(len(c.shards)-1)]
+}
+
+// list makes an entry, which is not used yet, one of the shard's, with the
+// shard's reference. The shard's lock must be held.
+func (c *Cache[V]) list(s *shard[V], e *entry[V]) {
+	e.refs.Add(1)
+	e.timer = time.AfterFunc(c.ttl, func() { c.expire(s, e) })
+	if evicted := s.insert(e); evicted != nil {
+		c.release(evicted)
+	}
+}
+
 // acquire returns an entry with a reference that the caller must release. No
 // argument is kept, and wrapped and ec are copied before they are handed on, so
 // that a caller's map can stay on its stack as long as the key is found.
@@ -82,7 +116,7 @@ func (c *Cache[V]) acquire(ctx context.Context, wrapped []byte, ec Context) (*en
 	}
 
 	id := identify(wrapped, ec)
-	s := &c.shards[int(id[0])&(len(c.shards)-1)]
+	s := c.shard(id)
 	s.mu.Lock()
 	if e := s.entries[id]; e != nil {
 		e.refs.Add(1)
@@ -128,12 +162,14 @@ func (c *Cache[V]) fly(ctx context.Context, s *shard[V], f *flight[V], id identi
 	case f.waiters == 0:
 		c.wipe(value)
 	default:
-		e := &entry[V]{id: id, value: value}
-		e.refs.Store(1 + int64(f.waiters))
-		e.timer = time.AfterFunc(c.ttl, func() { c.expire(s, e) })
-		if evicted := s.insert(e); evicted != nil {
-			c.release(evicted)
+		e := s.entries[id]
+		if e != nil { // it was put there meanwhile
+			c.wipe(value)
+		} else {
+			e = &entry[V]{id: id, value: value}
+			c.list(s, e)
 		}
+		e.refs.Add(int64(f.waiters))
 		f.entry = e
 	}
 	s.mu.Unlock()

@@ -142,6 +142,48 @@ func TestCache_AnswersForOneContextAlone(t *testing.T) {
 	}
 }
 
+// put puts the prepared form of a key that was wrapped.
+func (b *bench) put(wrapped []byte, ec keyring.Context, key string) {
+	b.alive.Add(1)
+	b.Put(wrapped, ec, &prepared{text: key})
+}
+
+func TestCache_KeepsWhatIsPut(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 2, time.Hour, nil)
+	wrapped := b.wrap(t, "key", one)
+	b.put(wrapped, one, "key")
+	b.put(wrapped, one, "key") // once more, which is not kept
+	b.mustGet(t, wrapped, one, "key")
+	b.wantUnwraps(t, 0)
+	if got, err := b.get(t.Context(), wrapped, keyring.Context{"id": "two"}); !errors.Is(err, keyring.ErrRefused) {
+		t.Errorf("under another context Use = %q, %v; want ErrRefused", got, err)
+	}
+	for i := range 3 { // there is room for two
+		b.put(b.wrap(t, "other", one), keyring.Context{"id": fmt.Sprint(i)}, "other")
+	}
+	if got := b.alive.Load(); got != 2 {
+		t.Errorf("%d keys are kept, want 2", got)
+	}
+}
+
+func TestCache_KeepsWhatIsPutWhileItIsUnwrapped(t *testing.T) {
+	t.Parallel()
+	var b *bench
+	var wrapped []byte
+	b = newBench(t, 10, time.Hour, before(func(context.Context) error {
+		b.put(wrapped, one, "key")
+		return nil
+	}))
+	wrapped = b.wrap(t, "key", one)
+	b.mustGet(t, wrapped, one, "key")
+	b.mustGet(t, wrapped, one, "key")
+	b.wantUnwraps(t, 1)
+	if got := b.alive.Load(); got != 1 {
+		t.Errorf("%d keys are kept, want 1", got)
+	}
+}
+
 func TestCache_OffKeepsNothing(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string]*bench{
@@ -150,6 +192,7 @@ func TestCache_OffKeepsNothing(t *testing.T) {
 	} {
 		wrapped := b.wrap(t, "key", one)
 		for range 3 {
+			b.put(wrapped, one, "key")
 			b.mustGet(t, wrapped, one, "key")
 		}
 		if got := len(b.keys.Unwraps()); got != 3 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"time"
 
 	"github.com/confidant-secrets/confidant/internal/audit"
@@ -48,6 +49,7 @@ func (k *call) commit(ctx context.Context, write func(context.Context) error) er
 
 	flushed := make(chan error, 1)
 	go func() { flushed <- receipt.Wait(ctx) }()
+	runtime.Gosched() // it begins at once, on this thread, which then waits for the disk
 	err = write(ctx)
 	unflushed := <-flushed
 	if err != nil {

@@ -116,7 +116,7 @@ func (k *call) contents(ctx context.Context, plain, blinds []string) (c content,
 	case len(plain) == 0:
 		err = readBlind(ctx)
 	default:
-		err = sideBySide(ctx, readPlain, readBlind)
+		err = k.v.sideBySide(ctx, readPlain, readBlind)
 	}
 	if err != nil {
 		return c, storeFault("reading mapped credentials", err)

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/confidant-secrets/confidant/internal/revision"
 	"github.com/confidant-secrets/confidant/internal/store"
 )
+
+// nearby is how soon a store answers that needs no other machine for it.
+const nearby = 100 * time.Microsecond
 
 // place is what stands at an id, seen from one noun.
 type place[T any] struct {
@@ -116,7 +120,7 @@ func (v *Vault) mappingOf(ctx context.Context, id string) (mapping, error) {
 // locateMapped is locate together with which services map the thing, in one
 // round trip.
 func locateMapped[T any](ctx context.Context, k *call, n noun[T], id string) (p place[T], m mapping, _ error) {
-	err := sideBySide(ctx, func(ctx context.Context) (err error) {
+	err := k.v.sideBySide(ctx, func(ctx context.Context) (err error) {
 		if p, err = find(ctx, n.rows, id); err != nil {
 			return storeFault("reading "+id, err)
 		}
@@ -136,11 +140,28 @@ func locateMapped[T any](ctx context.Context, k *call, n noun[T], id string) (p 
 	return p, m, err
 }
 
-// sideBySide runs what is one round trip each at the same time, and returns
-// the first error.
-func sideBySide(ctx context.Context, first, second func(context.Context) error) error {
+// sideBySide runs what is one round trip each at the same time, and returns the
+// first error. Where answers come sooner than another goroutine would begin, out
+// of memory or a local file, they are fetched one after the other.
+func (v *Vault) sideBySide(ctx context.Context, first, second func(context.Context) error) error {
+	if v.near.Load() {
+		if err := v.timed(ctx, first); err != nil {
+			return err
+		}
+		return second(ctx)
+	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return first(ctx) })
+	g.Go(func() error { return v.timed(ctx, first) })
 	g.Go(func() error { return second(ctx) })
 	return g.Wait()
+}
+
+// timed runs a round trip and notes whether the store is near.
+func (v *Vault) timed(ctx context.Context, fetch func(context.Context) error) error {
+	began := time.Now()
+	err := fetch(ctx)
+	if near := time.Since(began) < nearby; near != v.near.Load() {
+		v.near.Store(near)
+	}
+	return err
 }

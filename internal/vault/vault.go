@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/confidant-secrets/confidant/internal/audit"
@@ -79,6 +80,8 @@ type Vault struct {
 	now      func() time.Time
 	random   io.Reader
 	rules    Rules
+
+	near atomic.Bool // the store answered the last time as one does that is nearby
 }
 
 // New returns a Vault. It returns an error that names the dependencies that

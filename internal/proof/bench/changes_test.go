@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 
 	"github.com/confidant-secrets/confidant/internal/proof/server"
@@ -25,7 +26,7 @@ func (r *run) changes() {
 		body := fmt.Appendf(nil, `{"credential_pairs":{"user":"application","password":"correct horse battery %06d"}}`, number[i])
 		return appendRequest(b, http.MethodPut, paths[i], token, body)
 	}
-	raw := r.raw()
+	raw, recorded := r.raw(false), r.raw(true)
 	for _, clients := range []struct {
 		n      int
 		target float64
@@ -36,11 +37,18 @@ func (r *run) changes() {
 			against: "raw SQLite transactions " + perSecond(got.b), ratio: got.ratio, atLeast: true, target: clients.target,
 		})
 	}
+	// How much of what is missing is the flush of the record.
+	got := r.alternate(r.loading(address(s), 1, request), recorded)
+	r.table.add(line{
+		what: "PUT credential, clients: 1", value: perSecond(got.a),
+		against: "the same beside a flushed line " + perSecond(got.b), ratio: got.ratio, atLeast: true,
+	})
 	s.Stop()
 }
 
-// raw returns the measurement that changes are held against.
-func (r *run) raw() func() rate {
+// raw returns the measurement that changes are held against, with or without a
+// record of each.
+func (r *run) raw(recorded bool) func() rate {
 	r.Helper()
 	p := server.New(r, nil)
 	s := p.Start()
@@ -48,6 +56,14 @@ func (r *run) raw() func() rate {
 	id := r.create(s, token, "database", `{"user":"application","password":"correct horse battery staple"}`)
 	s.Stop()
 	raw := openRaw(r.T, filepath.Join(p.DataDir, "confidant.db"), id)
+	if recorded {
+		beside, err := os.Create(filepath.Join(p.DataDir, "record"))
+		if err != nil {
+			r.Fatal(err)
+		}
+		r.Cleanup(func() { _ = beside.Close() }) // what was written to it is of no use
+		raw.beside = beside
+	}
 	return func() rate {
 		got, err := raw.run(r.Context(), r.window)
 		if err != nil {

@@ -1,10 +1,12 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,10 @@ type raw struct {
 	conn   *sql.Conn
 	insert *sql.Stmt
 	move   *sql.Stmt
+
+	// beside, if not nil, gets a line with each change, which is flushed while the
+	// transaction is: what a record of the change costs at least.
+	beside *os.File
 
 	id       string
 	row      []any
@@ -77,8 +83,24 @@ func openRaw(t *testing.T, path, id string) *raw {
 	return r
 }
 
-// write makes one change.
+// write makes one change, with its line if there is to be one.
 func (r *raw) write(ctx context.Context) error {
+	if r.beside == nil {
+		return r.transact(ctx)
+	}
+	flushed := make(chan error, 1)
+	go func() {
+		_, err := r.beside.Write(recordLine)
+		flushed <- errors.Join(err, r.beside.Sync())
+	}()
+	err := r.transact(ctx)
+	return errors.Join(err, <-flushed)
+}
+
+// recordLine is about as long as an audit record.
+var recordLine = append(bytes.Repeat([]byte("x"), 500), '\n')
+
+func (r *raw) transact(ctx context.Context) error {
 	tx, err := r.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -5,14 +5,18 @@ import (
 	"sync"
 )
 
-// cacheKey is a current row in the main key space.
+// mappingDocument stands in keys of the cache where the noun of a row would: the
+// id is that of the credential.
+const mappingDocument noun = "m"
+
+// cacheKey is a current row in the main key space, or a mapping document.
 type cacheKey struct {
 	noun noun
 	id   string
 }
 
-// cached is what is known of a key: its row, a pointer to the noun's type, or
-// that there is none, which is nil.
+// cached is what is known of a key: its row, a pointer to the noun's type or to a
+// document, or that there is none, which is nil.
 type cached struct {
 	key        cacheKey
 	row        any
@@ -50,7 +54,7 @@ func newCache(limit int) *cache {
 
 func (c *cache) reset() {
 	c.rows = map[noun]map[string]*cached{}
-	for _, n := range nouns {
+	for _, n := range append(slices.Clone(nouns), mappingDocument) {
 		c.rows[n] = map[string]*cached{}
 	}
 	c.used.next, c.used.prev = &c.used, &c.used

@@ -11,6 +11,7 @@ import (
 // source is a way to rows among which everything that matches is.
 type source struct {
 	estimate int // of how many rows it has
+	of       int // how many there are about, matching or not
 	fetch    func(ctx context.Context) ([]int64, error)
 }
 
@@ -25,9 +26,9 @@ func (c catalogue) source(ctx context.Context, f *search) (*source, error) {
 	}
 	var best *source
 	consider := func(query string, args ...any) error {
-		reach, err := c.probe(ctx, query, args...)
-		if s := estimate(newest, reach); err == nil && (best == nil || s < best.estimate) {
-			best = &source{s, func(ctx context.Context) ([]int64, error) {
+		rows, err := c.estimate(ctx, newest, query, args...)
+		if err == nil && (best == nil || rows < best.estimate) {
+			best = &source{rows, int(newest), func(ctx context.Context) ([]int64, error) {
 				return c.numbers(ctx, query+" LIMIT ?", append(args, candidateLimit+1)...)
 			}}
 		}
@@ -56,28 +57,25 @@ func (c catalogue) source(ctx context.Context, f *search) (*source, error) {
 }
 
 const (
-	// probeDepth is at which row a probe looks. The queries that are probed give
-	// rows in the order they were made, so the number of that row tells about how
-	// many more there are.
+	// probeDepth is how many rows a probe looks at. The queries that are probed
+	// give rows in the order they were made, so how close these stand together
+	// tells about how many more there are.
 	probeDepth = 32
-	// Of a text so many trigrams are probed, and more if none of them is rare and
-	// a walk did not find enough either.
-	firstProbes, furtherProbes = 3, 16
+	// Of a text at most so many trigrams are probed, and no more once one is found
+	// that few rows have.
+	probeLimit, fewRows = 8, 500
 )
 
-// probe returns the number of the probeDepth-th row of a query; 0: it has fewer.
-func (c catalogue) probe(ctx context.Context, query string, args ...any) (reach int64, err error) {
-	err = c.s.query(ctx, query+" LIMIT 1 OFFSET ?", func(rows *sql.Rows) error { return rows.Scan(&reach) }, append(args, probeDepth-1)...)
-	return reach, err
-}
-
-// estimate says how many of the rows up to newest a query has whose
-// probeDepth-th row is at reach.
-func estimate(newest, reach int64) int {
-	if reach == 0 {
-		return probeDepth
+// estimate says about how many of the rows up to newest a query has. Fewer than
+// probeDepth is known for certain.
+func (c catalogue) estimate(ctx context.Context, newest int64, query string, args ...any) (rows int, err error) {
+	var n, first, last int64
+	err = c.s.query(ctx, "SELECT count(*), coalesce(min(n), 0), coalesce(max(n), 0) FROM (SELECT number AS n FROM ("+query+") LIMIT ?)",
+		func(rows *sql.Rows) error { return rows.Scan(&n, &first, &last) }, append(args, probeDepth)...)
+	if err != nil || n < probeDepth {
+		return int(n), err
 	}
-	return int(probeDepth * newest / reach)
+	return int(n * (newest - first + 1) / (last - first + 1)), nil
 }
 
 func (c catalogue) numbers(ctx context.Context, query string, args ...any) ([]int64, error) {
@@ -112,7 +110,7 @@ func (c catalogue) mappedBy(ctx context.Context, service string) ([]int64, error
 		string(list), string(serviceNoun))
 }
 
-const byTrigrams = "SELECT rowid FROM current_text WHERE current_text MATCH ?"
+const byTrigrams = "SELECT rowid AS number FROM current_text WHERE current_text MATCH ?"
 
 // textSource finds rows by the trigrams of a text; nil: it has none. To intersect
 // all of them takes as long as the most frequent ones do, so it takes the
@@ -122,16 +120,11 @@ func (c catalogue) textSource(ctx context.Context, f *search, newest int64) (*so
 	if len(trigrams) == 0 {
 		return nil, nil
 	}
-	probed, err := c.probeTrigrams(ctx, trigrams, firstProbes, newest)
+	probed, err := c.probeTrigrams(ctx, trigrams, newest)
 	if err != nil {
 		return nil, err
 	}
-	return &source{probed[0].estimate, func(ctx context.Context) ([]int64, error) {
-		if probed[0].estimate > candidateLimit {
-			if probed, err = c.probeTrigrams(ctx, trigrams, furtherProbes, newest); err != nil {
-				return nil, err
-			}
-		}
+	return &source{probed[0].estimate, int(newest), func(ctx context.Context) ([]int64, error) {
 		rare := []string{probed[0].text}
 		if len(probed) > 1 && probed[1].estimate < 3*probed[0].estimate {
 			rare = append(rare, probed[1].text)
@@ -154,18 +147,18 @@ type trigram struct {
 	estimate int
 }
 
-// probeTrigrams probes at most so many trigrams and returns them, rarest first.
-func (c catalogue) probeTrigrams(ctx context.Context, trigrams []string, limit int, newest int64) ([]trigram, error) {
+// probeTrigrams probes some of the trigrams and returns these, rarest first.
+func (c catalogue) probeTrigrams(ctx context.Context, trigrams []string, newest int64) ([]trigram, error) {
 	var probed []trigram
 	// From the end, where names that are counted differ.
-	for i := len(trigrams) - 1; i >= 0; i -= (len(trigrams) + limit - 1) / limit {
-		reach, err := c.probe(ctx, byTrigrams, phrase(trigrams[i]))
+	for i := len(trigrams) - 1; i >= 0; i -= (len(trigrams) + probeLimit - 1) / probeLimit {
+		rows, err := c.estimate(ctx, newest, byTrigrams, phrase(trigrams[i]))
 		if err != nil {
 			return nil, err
 		}
-		probed = append(probed, trigram{trigrams[i], estimate(newest, reach)})
-		if reach == 0 {
-			break // it does not get rarer
+		probed = append(probed, trigram{trigrams[i], rows})
+		if rows < fewRows {
+			break
 		}
 	}
 	slices.SortFunc(probed, func(a, b trigram) int { return a.estimate - b.estimate })

@@ -19,8 +19,8 @@ const (
 	// Where more may match, so many match that walking the wanted order meets a
 	// page full of them soon.
 	candidateLimit = 2500
-	// strollLimit is over how many rows a walk goes to see whether they are so
-	// many; walkLimit over how many it goes for one page at most.
+	// strollLimit is over how many rows a walk goes first where that may well fill
+	// a page; walkLimit over how many it goes for one page at most.
 	strollLimit = 1000
 	walkLimit   = 50_000
 	// pageLimit is the most entries of a page.
@@ -137,7 +137,7 @@ func (c catalogue) hits(ctx context.Context, f *search) (hits []hit, end *place,
 	if source == nil {
 		return c.walk(ctx, f, c.s.walkLimit)
 	}
-	if source.estimate > candidateLimit {
+	if source.estimate > candidateLimit && strollLimit*source.estimate > f.Limit*source.of {
 		hits, end, err = c.walk(ctx, f, strollLimit)
 		if err != nil || len(hits) > f.Limit || end == nil {
 			return hits, end, err

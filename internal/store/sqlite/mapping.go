@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 
 	"github.com/confidant-secrets/confidant/internal/store"
 )
@@ -18,6 +19,7 @@ func (t *transaction) setMapping(id, service string, mapped bool) error {
 	if err != nil || changed == 0 {
 		return err
 	}
+	t.touch(cacheKey{mappingDocument, id}, nil, 0)
 	return t.exec(`INSERT INTO mapping_version (credential, version, services, modified) VALUES (?, 1, ?, ?)
 		ON CONFLICT (credential) DO UPDATE SET version = version + 1, services = services + excluded.services, modified = excluded.modified`,
 		id, step, micros(t.now()))
@@ -25,14 +27,38 @@ func (t *transaction) setMapping(id, service string, mapped bool) error {
 
 // forgetMapping removes the mapping document of an id.
 func (t *transaction) forgetMapping(id string) error {
+	t.touch(cacheKey{mappingDocument, id}, nil, 0)
 	if err := t.exec("DELETE FROM mapping WHERE credential = ?", id); err != nil {
 		return err
 	}
 	return t.exec("DELETE FROM mapping_version WHERE credential = ?", id)
 }
 
-// mapping reads a mapping document: its version and, in one text, its services.
+// mapping returns a mapping document, which every change of a credential asks
+// for.
 func (s *Store) mapping(ctx context.Context, id string) (*store.Document, error) {
+	if known, ok := s.cache.get(mappingDocument, id); ok {
+		if known == nil {
+			return nil, store.ErrNotFound
+		}
+		d := *known.(*store.Document)
+		return &d, nil
+	}
+	generation := s.cache.now()
+	d, err := s.readMapping(ctx, id)
+	switch {
+	case err == nil:
+		held := *d
+		s.cache.fill(generation, cacheKey{mappingDocument, id}, &held, len(id)+len(d.Body))
+	case errors.Is(err, store.ErrNotFound):
+		s.cache.fill(generation, cacheKey{mappingDocument, id}, nil, len(id))
+	}
+	return d, err
+}
+
+// readMapping reads a mapping document from the file: its version and, in one
+// text, its services.
+func (s *Store) readMapping(ctx context.Context, id string) (*store.Document, error) {
 	var d *store.Document
 	err := s.query(ctx, `SELECT version, modified, (SELECT json_group_array(service) FROM
 			(SELECT service FROM mapping WHERE credential = v.credential ORDER BY service))
