@@ -33,7 +33,8 @@ func (a *App) assemble(ctx context.Context, version string) (http.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	a.followAccounts(ctx)
+	a.background(ctx, a.Accounts.Run)
+	a.sweep(ctx)
 	a.completeIndex(ctx)
 
 	readOnly := maintenance.NewSwitch(a.cfg.Behaviour.MaintenanceMode, a.cfg.Behaviour.MaintenanceTouchFile, a.log).On
@@ -140,21 +141,6 @@ func (a *App) openEvents() (*event.Queue, error) {
 	}
 	a.onClose(func() error { queue.Close(context.Background()); return nil })
 	return queue, a.metrics.Gauge("event.waiting", func() float64 { return float64(queue.Waiting()) })
-}
-
-// followAccounts keeps accounts and revocations up to date until Close.
-func (a *App) followAccounts(ctx context.Context) {
-	following, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		a.Accounts.Run(following)
-	}()
-	a.onClose(func() error {
-		stop()
-		<-ended
-		return nil
-	})
 }
 
 func (a *App) rules() vault.Rules {

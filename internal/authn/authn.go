@@ -55,6 +55,11 @@ type Identity struct {
 	// ProvenOtherwise says that every request proves the identity anew, so that
 	// the session carries the CSRF token alone.
 	ProvenOtherwise bool
+	// Next is the local path to go to after the log-in; empty: "/".
+	Next string
+	// Provider is what the identity provider must be told at log-out, at most
+	// 1000 bytes that mean nothing to anybody else.
+	Provider string
 }
 
 // Done ends a log-in: with an identity, or with the fault to be shown.
@@ -67,6 +72,18 @@ type LoginFlow interface {
 	// Mount adds the routes of the flow, /v1/login among them. Each request
 	// that ends a log-in calls done once and writes nothing itself.
 	Mount(router chi.Router, done Done)
+}
+
+// Leaver is a LoginFlow whose identity provider takes part in log-outs.
+type Leaver interface {
+	LoginFlow
+	// Leave returns the URL that begins the log-out at the provider, given what
+	// the Identity said in Provider; "" if there is nothing to tell.
+	Leave(r *http.Request, provider string) (string, error)
+	// Left takes what the provider sent about a log-out and returns where to
+	// send the browser: to the provider with an answer, or to a page here. The
+	// session ends in any case. Unauthenticated: the message does not hold.
+	Left(r *http.Request) (string, error)
 }
 
 // Off lets everybody in as one user, without any proof: USE_AUTH=false.

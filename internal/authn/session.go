@@ -23,6 +23,7 @@ type Session struct {
 	firstName  string
 	lastName   string
 	generation int64
+	provider   string
 	expires    time.Time // sliding; zero: with the browser
 	ends       time.Time // in any case; zero: never
 	csrf       string
@@ -35,6 +36,9 @@ func (s *Session) CSRFToken() string { return s.csrf }
 // Names returns the first and last name that came with the log-in; either may
 // be empty.
 func (s *Session) Names() (first, last string) { return s.firstName, s.lastName }
+
+// Provider returns what the identity provider must be told at log-out.
+func (s *Session) Provider() string { return s.provider }
 
 // of reports whether the session belongs to a principal.
 func (s *Session) of(p authz.Principal) bool { return s.name == p.Name && s.method == p.Method }
@@ -52,6 +56,7 @@ type sessionBody struct {
 	FirstName  string `json:"f,omitempty"`
 	LastName   string `json:"l,omitempty"`
 	Generation int64  `json:"g,omitempty"`
+	Provider   string `json:"p,omitempty"`
 	Expires    int64  `json:"e,omitempty"`
 	Ends       int64  `json:"x,omitempty"`
 	CSRF       string `json:"t"`
@@ -101,7 +106,7 @@ func newSeal(cookie string, secrets [][]byte, random io.Reader) (*seal, error) {
 func (s *seal) close(session *Session) (string, error) {
 	body, err := json.Marshal(sessionBody{
 		Name: session.name, Method: session.method, FirstName: session.firstName, LastName: session.lastName,
-		Generation: session.generation, Expires: seconds(session.expires), Ends: seconds(session.ends),
+		Generation: session.generation, Provider: session.provider, Expires: seconds(session.expires), Ends: seconds(session.ends),
 		CSRF: session.csrf, CSRFOnly: session.csrfOnly,
 	})
 	if err != nil {
@@ -144,7 +149,7 @@ func (s *seal) open(value string) (*Session, error) {
 		}
 		return &Session{
 			name: b.Name, method: b.Method, firstName: b.FirstName, lastName: b.LastName,
-			generation: b.Generation, expires: moment(b.Expires), ends: moment(b.Ends),
+			generation: b.Generation, provider: b.Provider, expires: moment(b.Expires), ends: moment(b.Ends),
 			csrf: b.CSRF, csrfOnly: b.CSRFOnly,
 		}, nil
 	}

@@ -47,6 +47,10 @@ type SessionOptions struct {
 	// MaxLifetime after log-in, in any case; 0: Lifetime.
 	MaxLifetime time.Duration
 	Accounts    Accounts
+	// Admit says whether an e-mail address may still be logged in with; it is
+	// asked on each request of who logged in through a provider. Denied: no.
+	// Nil: everybody may.
+	Admit func(email string) error
 	// Secure reports whether the browser came by HTTPS.
 	Secure func(*http.Request) bool
 	Now    func() time.Time // nil: time.Now
@@ -103,6 +107,9 @@ func (s *Sessions) Authenticate(r *http.Request) (authz.Principal, error) {
 	if session == nil {
 		return authz.Principal{}, ErrNoProof
 	}
+	if err := s.admit(session.name, session.method); err != nil {
+		return authz.Principal{}, err
+	}
 	return authz.Principal{
 		Type:          authz.User,
 		Name:          session.name,
@@ -110,6 +117,23 @@ func (s *Sessions) Authenticate(r *http.Request) (authz.Principal, error) {
 		Administrator: session.method == LocalMethod || s.Accounts.ListedAdministrator(session.name),
 		Ambient:       true,
 	}, nil
+}
+
+// Admits returns Denied if who has proven an identity may not log in with it.
+// Local accounts are their own list of who may, and a proxy that proves each
+// request decides itself.
+func (s *Sessions) Admits(id Identity) error {
+	if id.ProvenOtherwise {
+		return nil
+	}
+	return s.admit(id.Name, id.Method)
+}
+
+func (s *Sessions) admit(name, method string) error {
+	if s.Admit == nil || method == LocalMethod {
+		return nil
+	}
+	return s.Admit(name)
 }
 
 // find returns the first session among the cookies that has not ended and is
@@ -158,7 +182,7 @@ func (s *Sessions) begin(id Identity) (*Session, error) {
 	}
 	session := &Session{
 		name: id.Name, method: id.Method, firstName: id.FirstName, lastName: id.LastName,
-		generation: id.Generation, csrf: hex.EncodeToString(token), csrfOnly: id.ProvenOtherwise,
+		generation: id.Generation, provider: id.Provider, csrf: hex.EncodeToString(token), csrfOnly: id.ProvenOtherwise,
 	}
 	// What proves nobody needs no end in any case.
 	if longest := cmp.Or(s.MaxLifetime, s.Lifetime); longest > 0 && !session.csrfOnly {
@@ -221,13 +245,13 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request) {
 }
 
 // LogIn ends a log-in that succeeded: it starts a session, if the identity is
-// one that a browser keeps, and sends the browser to the home page.
+// one that a browser keeps, and sends the browser on.
 func (s *Sessions) LogIn(w http.ResponseWriter, r *http.Request, id Identity) error {
 	if id.Ambient {
 		if err := s.Start(w, r, id); err != nil {
 			return err
 		}
 	}
-	http.Redirect(w, r, "/", http.StatusFound)
+	http.Redirect(w, r, LocalPath(id.Next), http.StatusFound)
 	return nil
 }

@@ -5,10 +5,10 @@ import "time"
 // Login is how callers prove who they are.
 type Login struct {
 	UseAuth        bool     `env:"USE_AUTH" default:"true" doc:"false lets everybody in as one user. Allowed on a loopback listener only, unless DEBUG=true."`
-	Module         string   `env:"USER_AUTH_MODULE" computed:"google when its client id is set, else local" form:"lower" enum:"google|oidc|saml|header|local|null" doc:"How people log in. This version knows header; the others start, and their log-in answers 503."`
-	EmailSuffix    string   `env:"USER_EMAIL_SUFFIX" computed:"GOOGLE_AUTH_EMAIL_SUFFIX" absent:"nobody logs in by e-mail" doc:"Required end of the e-mail address of people who log in through a provider."`
-	OldEmailSuffix string   `env:"GOOGLE_AUTH_EMAIL_SUFFIX" absent:"nobody logs in by e-mail" doc:"Older name of USER_EMAIL_SUFFIX."`
-	UsersFile      string   `env:"USERS_FILE" absent:"nobody logs in by e-mail" doc:"YAML file of e-mail addresses that may log in through a provider."`
+	Module         string   `env:"USER_AUTH_MODULE" computed:"google when its client id is set, else local" form:"lower" enum:"google|oidc|saml|header|local|null" doc:"How people log in with a browser. A way that lacks settings starts with a warning, and its log-in answers 503."`
+	EmailSuffix    string   `env:"USER_EMAIL_SUFFIX" computed:"GOOGLE_AUTH_EMAIL_SUFFIX" doc:"Required end of the e-mail address of people who log in through a provider."`
+	OldEmailSuffix string   `env:"GOOGLE_AUTH_EMAIL_SUFFIX" doc:"Older name of USER_EMAIL_SUFFIX."`
+	UsersFile      string   `env:"USERS_FILE" doc:"YAML file of e-mail addresses that may log in through a provider."`
 	AdminUsers     []string `env:"ADMIN_USERS" doc:"E-mail addresses of administrators, separated by commas."`
 
 	UsernameHeader  string   `env:"HEADER_AUTH_USERNAME_HEADER" doc:"Header that must be present for header log-in; its value is not used."`
@@ -17,14 +17,14 @@ type Login struct {
 	LastNameHeader  string   `env:"HEADER_AUTH_LAST_NAME_HEADER" doc:"Header with the last name; optional."`
 	TrustedProxies  Networks `env:"HEADER_AUTH_TRUSTED_PROXIES" computed:"FORWARDED_ALLOW_IPS" doc:"Addresses or networks whose identity headers count."`
 
-	GoogleClientID     string `env:"GOOGLE_OAUTH_CLIENT_ID" is:"bootstrap" absent:"this version has no log-in through OpenID Connect" doc:"OAuth client id at Google."`
-	GoogleClientSecret Secret `env:"GOOGLE_OAUTH_CONSUMER_SECRET" is:"secret,bootstrap" absent:"this version has no log-in through OpenID Connect" doc:"OAuth client secret at Google."`
-	OIDCIssuer         string `env:"OIDC_ISSUER_URL" default:"https://accounts.google.com" absent:"this version has no log-in through OpenID Connect" doc:"Issuer of the OpenID Connect provider."`
-	OIDCClientID       string `env:"OIDC_CLIENT_ID" computed:"GOOGLE_OAUTH_CLIENT_ID" absent:"this version has no log-in through OpenID Connect" doc:"Client id at the provider."`
-	OIDCClientSecret   Secret `env:"OIDC_CLIENT_SECRET" computed:"GOOGLE_OAUTH_CONSUMER_SECRET" is:"secret,bootstrap" absent:"this version has no log-in through OpenID Connect" doc:"Client secret at the provider."`
-	OIDCScopes         string `env:"OIDC_SCOPES" default:"openid profile email" absent:"this version has no log-in through OpenID Connect" doc:"Scopes asked for, separated by blanks."`
-	OIDCTrustEmail     bool   `env:"OIDC_TRUST_EMAIL" default:"false" absent:"this version has no log-in through OpenID Connect" doc:"true: an address need not be marked as verified."`
-	OIDCAllowAny       bool   `env:"OIDC_ALLOW_ANY" default:"false" absent:"this version has no log-in through OpenID Connect" doc:"true: a provider open to the world may log anyone in without suffix and users file."`
+	GoogleClientID     string `env:"GOOGLE_OAUTH_CLIENT_ID" is:"bootstrap" doc:"OAuth client id at Google."`
+	GoogleClientSecret Secret `env:"GOOGLE_OAUTH_CONSUMER_SECRET" is:"secret,bootstrap" doc:"OAuth client secret at Google."`
+	OIDCIssuer         string `env:"OIDC_ISSUER_URL" default:"https://accounts.google.com" doc:"Issuer of the OpenID Connect provider."`
+	OIDCClientID       string `env:"OIDC_CLIENT_ID" computed:"GOOGLE_OAUTH_CLIENT_ID" doc:"Client id at the provider."`
+	OIDCClientSecret   Secret `env:"OIDC_CLIENT_SECRET" computed:"GOOGLE_OAUTH_CONSUMER_SECRET" is:"secret,bootstrap" doc:"Client secret at the provider."`
+	OIDCScopes         string `env:"OIDC_SCOPES" default:"openid profile email" doc:"Scopes asked for, separated by blanks."`
+	OIDCTrustEmail     bool   `env:"OIDC_TRUST_EMAIL" default:"false" doc:"true: an address need not be marked as verified."`
+	OIDCAllowAny       bool   `env:"OIDC_ALLOW_ANY" default:"false" doc:"true: a provider open to the world may log anyone in without suffix and users file."`
 	AuthomaticSalt     Secret `env:"AUTHOMATIC_SALT" is:"secret,bootstrap" unused:"the state of a log-in is protected otherwise" doc:"Accepted, never used."`
 	ACLModule          string `env:"ACL_MODULE" default:"confidant.authnz.rbac:default_acl" enum:"confidant.authnz.rbac:default_acl|confidant.authnz.rbac:no_acl" use:"vault" doc:"confidant.authnz.rbac:no_acl switches every policy off, with a warning at each start."`
 }

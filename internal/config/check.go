@@ -69,6 +69,9 @@ func (l *loader) checkLogin() {
 	if login.Module == "null" {
 		l.problem(ForServer, "USER_AUTH_MODULE=null lets everybody in; say so with USE_AUTH=false, or choose another module")
 	}
+	if suffix := login.EmailSuffix; suffix != "" && !strings.Contains(suffix, "@") {
+		l.warn(ForServer, "USER_EMAIL_SUFFIX %q has no @, so addresses of other domains that end the same match too", suffix)
+	}
 	if reason := l.config.LoginUnavailable(); reason != "" && l.config.IsSet("USER_AUTH_MODULE") {
 		l.warn(ForServer, "%s", reason)
 	}
@@ -103,24 +106,35 @@ func (l *loader) checkKMSAuth() {
 // LoginUnavailable says why nobody can log in with a browser, in words for the
 // log-in page, or "" if people can.
 func (c *Config) LoginUnavailable() string {
-	switch c.Login.Module {
-	case "null":
-		return ""
-	case "header":
-		var missing []string
-		if c.Login.UsernameHeader == "" {
-			missing = append(missing, "HEADER_AUTH_USERNAME_HEADER")
+	var missing []string
+	need := func(there bool, name string) {
+		if !there {
+			missing = append(missing, name)
 		}
-		if c.Login.EmailHeader == "" {
-			missing = append(missing, "HEADER_AUTH_EMAIL_HEADER")
-		}
-		if len(missing) == 0 {
-			return ""
-		}
-		return "Log-in through trusted headers needs " + strings.Join(missing, " and ") + "."
-	default:
-		return "This version has no browser log-in of the kind " + c.Login.Module + "; use API tokens, or USER_AUTH_MODULE=header behind a proxy that knows who is asking."
 	}
+	way := ""
+	switch c.Login.Module {
+	case "header":
+		way = "through trusted headers"
+		need(c.Login.UsernameHeader != "", "HEADER_AUTH_USERNAME_HEADER")
+		need(c.Login.EmailHeader != "", "HEADER_AUTH_EMAIL_HEADER")
+	case "google", "oidc":
+		way = "through OpenID Connect"
+		need(c.Login.OIDCClientID != "", "OIDC_CLIENT_ID")
+		need(c.Login.OIDCClientSecret.IsSet(), "OIDC_CLIENT_SECRET")
+	case "saml":
+		way = "with SAML"
+		need(c.SAML.URLRoot != "", "SAML_CONFIDANT_URL_ROOT")
+		if !c.IsSet("SAML_RAW_JSON_SETTINGS") { // they may tell all about the provider
+			need(c.SAML.IDPEntityID != "", "SAML_IDP_ENTITY_ID")
+			need(c.SAML.IDPSignonURL != "", "SAML_IDP_SIGNON_URL")
+			need(c.SAML.IDPCert != "" || c.SAML.IDPCertFile != "", "SAML_IDP_CERT")
+		}
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	return "Log-in " + way + " needs " + strings.Join(missing, " and ") + "."
 }
 
 func (l *loader) checkSecrets() {
@@ -176,9 +190,18 @@ func (l *loader) checkDynamo() {
 // checkOverKMS asks for the secrets that would otherwise come from the key file.
 func (l *loader) checkOverKMS() {
 	login := l.config.Login
-	if login.UseAuth && login.Module == "header" && l.config.LoginUnavailable() == "" && !l.config.Session.Secret.IsSet() {
-		l.problem(ForServer, "SESSION_SECRET is needed: over KMS_MASTER_KEY there is no key file to derive it from, and people log in with a browser")
+	if !login.UseAuth || l.config.LoginUnavailable() != "" || l.config.Session.Secret.IsSet() {
+		return
 	}
+	const why = "over KMS_MASTER_KEY there is no key file to derive it from"
+	if login.Module == "local" {
+		if !l.config.IsSet("USER_AUTH_MODULE") {
+			return // machines alone
+		}
+		l.warn(ForServer, "Nobody can log in with a browser: SESSION_SECRET is not set, and %s", why)
+		return
+	}
+	l.problem(ForServer, "SESSION_SECRET is needed: %s, and people log in with a browser", why)
 }
 
 // loopbackURL reports whether a URL names this machine.

@@ -38,7 +38,7 @@ import (
 type Config struct {
 	Server      Server         `section:"Server" use:"server"`
 	Login       Login          `section:"Callers" use:"server"`
-	SAML        SAML           `section:"Log-in through SAML" use:"server" absent:"this version has no log-in through SAML"`
+	SAML        SAML           `section:"Log-in through SAML" use:"server"`
 	KMSAuth     KMSAuth        `section:"Service tokens made with KMS" use:"server"`
 	Session     Session        `section:"Sessions and API tokens" use:"server"`
 	Storage     Storage        `section:"Storage" use:"store"`

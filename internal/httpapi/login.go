@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -27,40 +28,120 @@ func newLogin(flow authn.LoginFlow) *chi.Mux {
 	return mux
 }
 
-// logIn hands the request to the log-in flow. Where that ends the log-in, the
-// session starts once it is on record.
+func leaverOf(flow authn.LoginFlow) authn.Leaver {
+	leaver, _ := flow.(authn.Leaver)
+	return leaver
+}
+
+// logIn hands the request to the log-in flow, if that has such a step. Where it
+// ends the log-in, the session starts once it is on record.
 func logIn(c *call) error {
-	if c.s.login == nil {
-		return fault.New(fault.Unavailable, c.s.loginMissing)
-	}
 	if c.r.Method == http.MethodHead {
 		chi.RouteContext(c.ctx()).RouteMethod = http.MethodGet
 	}
+	if err := c.hasStep(); err != nil || c.status != 0 {
+		return err
+	}
 	c.s.login.ServeHTTP(c, c.r)
 	if c.login == nil {
-		return nil // sent on to the next step
+		return nil // a form, or sent on to the next step
 	}
-	if c.login.err != nil {
-		return c.login.err
+	id, err := c.login.identity, c.login.err
+	if err == nil {
+		c.caller.Principal = id.Principal
+		err = c.s.sessions.Admits(id)
 	}
-	c.caller.Principal = c.login.identity.Principal
+	if err != nil {
+		return err
+	}
 	if err := c.record("login"); err != nil {
 		return err
 	}
 	c.Header()["Content-Type"] = valueHTML // keeps the redirect without a body
-	return c.s.sessions.LogIn(c, c.r, c.login.identity)
+	return c.s.sessions.LogIn(c, c.r, id)
 }
 
-// loggedOut ends the session, if the visitor has one, and says good-bye.
+// hasStep refuses a step that the flow in use does not have. Who looks for the
+// form is shown the way to the log-in that there is.
+func (c *call) hasStep() error {
+	path := c.r.URL.Path
+	switch {
+	case c.s.login == nil && path == "/v1/login":
+		return fault.New(fault.Unavailable, c.s.loginMissing)
+	case c.s.login != nil && c.s.login.Match(chi.NewRouteContext(), c.route.method, path):
+		return nil
+	case path == "/login" && c.route.method == http.MethodGet:
+		c.redirect(http.StatusFound, "/v1/login")
+		return nil
+	default:
+		return errNoSuchPath
+	}
+}
+
+// loggedOut ends the session, if the visitor has one, and says good-bye, the
+// identity provider's way first if it takes part.
 func loggedOut(c *call) error {
-	if p, err := c.s.chain.Authenticate(c.r); err == nil && p.Ambient {
-		c.caller.Principal = p
-		if err := c.record("logout"); err != nil {
+	next, err := c.leave()
+	if err != nil {
+		return err
+	}
+	if next == "" {
+		return c.s.pages.LoggedOut(c)
+	}
+	c.redirect(http.StatusFound, next)
+	return nil
+}
+
+// leave ends the session, if the visitor has one, and returns where the log-out
+// goes on; "" if it is over.
+func (c *call) leave() (next string, err error) {
+	p, err := c.s.chain.Authenticate(c.r)
+	if err != nil || !p.Ambient {
+		return "", nil
+	}
+	c.caller.Principal = p
+	session, err := c.s.sessions.Load(c.r, p)
+	if err != nil {
+		return "", err
+	}
+	if err := c.record("logout"); err != nil {
+		return "", err
+	}
+	c.s.sessions.End(c, c.r)
+	if leaver := c.s.leaver; leaver != nil && session.Provider() != "" {
+		return leaver.Leave(c.r, session.Provider())
+	}
+	return "", nil
+}
+
+// samlLogout begins a log-out, or takes what the identity provider sends about
+// one.
+func samlLogout(c *call) error {
+	if c.s.leaver == nil {
+		return errNoSuchPath
+	}
+	query := c.r.URL.Query()
+	begins := !query.Has("SAMLRequest") && !query.Has("SAMLResponse")
+	next, err := c.leave()
+	if err != nil {
+		return err
+	}
+	if !begins {
+		if next, err = c.s.leaver.Left(c.r); err != nil {
 			return err
 		}
-		c.s.sessions.End(c, c.r)
 	}
-	return c.s.pages.LoggedOut(c)
+	c.handedOver = true
+	c.redirect(http.StatusFound, cmp.Or(next, "/loggedout"))
+	return nil
+}
+
+// samlDebug refuses to show what the session holds, whatever SAML_DEBUG says.
+func samlDebug(c *call) error {
+	if c.s.leaver == nil {
+		return errNoSuchPath
+	}
+	return fault.New(fault.Denied, "There is no debug page.")
 }
 
 // record makes the record of an act that is no use case.

@@ -88,7 +88,8 @@ type server struct {
 	chain           authn.Chain
 	sessions        *authn.Sessions
 	proxies         authn.Proxies
-	login           *chi.Mux // nil: nobody logs in
+	login           *chi.Mux     // nil: nobody logs in
+	leaver          authn.Leaver // nil: no identity provider takes part in log-outs
 	loginMissing    string
 	audit           audit.Log
 	refusals        *audit.Refusals
@@ -140,7 +141,8 @@ func New(o Options) (http.Handler, error) {
 	s := &server{
 		vault: o.Vault, pages: o.Pages,
 		chain: o.Chain, sessions: o.Sessions, proxies: o.Proxies, login: newLogin(o.Login), loginMissing: o.LoginMissing,
-		audit: o.Audit, refusals: o.Refusals, auditFailOpen: o.AuditFailOpen,
+		leaver: leaverOf(o.Login),
+		audit:  o.Audit, refusals: o.Refusals, auditFailOpen: o.AuditFailOpen,
 		readOnly: o.ReadOnly, settings: o.Settings, customDirectory: o.CustomDirectory, sslify: o.SSLify,
 		bodyLimit: o.BodyLimit, timeout: o.Timeout,
 		log: o.Log, metrics: o.Metrics, now: o.Now, random: o.Random,

@@ -119,12 +119,27 @@ func routes() []route {
 	about("GET", "/v1/client_config", anyPrincipal, getClientConfig)
 	about("GET", "/v1/user/email", anyPrincipal, getUserEmail)
 	about("POST", "/v1/user/email", anyPrincipal, getUserEmail)
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		table = append(table, route{
-			method: method, path: "/v1/login",
-			access: everybody, recorder: byTransport, handle: logIn,
-		})
+
+	// A step of a log-in, which the flow in use carries out if it has it.
+	step := func(path string, methods ...string) {
+		for _, method := range methods {
+			table = append(table, route{
+				method: method, path: path, access: everybody, recorder: byTransport, handle: logIn,
+			})
+		}
 	}
+	step("/v1/login", "GET", "POST")
+	step("/v1/saml/login", "GET")
+	step("/v1/saml/consume", "POST")
+	about("GET", "/v1/saml/metadata", everybody, logIn)
+	about("GET", "/v1/saml/debug", everybody, samlDebug)
+	table = append(table, route{
+		method: http.MethodGet, path: "/v1/saml/logout",
+		access: everybody, recorder: byTransport, handle: samlLogout,
+	})
+	step("/login", "GET", "POST")
+	step("/login/code", "POST")
+	step("/setup", "GET", "POST")
 
 	about("GET", "/healthcheck", everybody, healthcheck)
 	about("GET", "/readiness", everybody, readiness)

@@ -68,7 +68,7 @@ func TestPaths_UnknownOnesAreNotFound(t *testing.T) {
 	for _, path := range []string{
 		"/v1/", "/v1/nope", "/v1/Credentials", "/v1/credentials/", "/v1/credentials//services", "/v1/credentials//1/2",
 		"/v1/credentials/a%2Fb", "/v1/credentials/a%2fb/services", "/v1/services/x/", "/v1/roles", "/v1/grants/x", "/v1/jwks/token",
-		"/v1/cas", "/v1/saml/metadata", "/v1/datakey",
+		"/v1/cas", "/v1/samples/metadata", "/v1/datakey",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete, "BREW", http.MethodOptions} {
 			a := w.do(request{method: method, path: path, as: "ada"})
