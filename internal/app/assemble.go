@@ -36,6 +36,7 @@ func (a *App) assemble(ctx context.Context, version string) (http.Handler, error
 	a.background(ctx, a.Accounts.Run)
 	a.sweep(ctx)
 	a.completeIndex(ctx)
+	a.readAhead(ctx)
 
 	readOnly := maintenance.NewSwitch(a.cfg.Behaviour.MaintenanceMode, a.cfg.Behaviour.MaintenanceTouchFile, a.log).On
 	room, err := vault.New(vault.Dependencies{

@@ -16,6 +16,7 @@ import (
 	"github.com/confidant-secrets/confidant/internal/config"
 	"github.com/confidant-secrets/confidant/internal/keyring/awskms"
 	"github.com/confidant-secrets/confidant/internal/keyring/local"
+	"github.com/confidant-secrets/confidant/internal/store"
 	"github.com/confidant-secrets/confidant/internal/store/dynamo"
 )
 
@@ -85,22 +86,27 @@ func (a *App) completeIndex(ctx context.Context) {
 	if a.table == nil || a.table.Indexed() {
 		return
 	}
-	working, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for a.tryIndex(working) != nil {
+	a.background(ctx, func(ctx context.Context) {
+		for a.tryIndex(ctx) != nil {
 			select {
-			case <-working.Done():
+			case <-ctx.Done():
 				return
 			case <-time.After(reindexAgain):
 			}
 		}
-	}()
-	a.onClose(func() error {
-		stop()
-		<-ended
-		return nil
+	})
+}
+
+// readAhead fills the catalogue of a table in the background, so that the first
+// search does not wait for it.
+func (a *App) readAhead(ctx context.Context) {
+	if a.table == nil {
+		return
+	}
+	a.background(ctx, func(ctx context.Context) {
+		if _, err := a.store.Catalogue().Find(ctx, store.Query{Limit: 1}); err != nil && ctx.Err() == nil {
+			a.log.Warn("what searches need was not read ahead; the first search reads it", "error", err)
+		}
 	})
 }
 
