@@ -33,6 +33,7 @@ import (
 	"github.com/confidant-secrets/confidant/internal/audit"
 	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/fault"
+	"github.com/confidant-secrets/confidant/internal/keyring"
 	"github.com/confidant-secrets/confidant/internal/service"
 	"github.com/confidant-secrets/confidant/internal/store"
 )
@@ -43,14 +44,18 @@ type Account struct {
 	Email       string // may be empty
 	Enabled     bool
 	HasPassword bool // false: the account is good for API tokens alone
-	Created     time.Time
-	Modified    time.Time
+	// TOTP says that a log-in needs a one-time code too, and RecoveryCodes how
+	// many codes are left that replace one.
+	TOTP          bool
+	RecoveryCodes int
+	Created       time.Time
+	Modified      time.Time
 	// TokensValidAfter is a whole second; API tokens issued before it are
 	// refused. Zero: none are.
 	TokensValidAfter time.Time
-	// Generation moves whenever the account's sessions end: with a new password
-	// and when it is disabled. No two accounts that ever bore one name share a
-	// generation.
+	// Generation moves whenever the account's sessions end: with a new password,
+	// when one-time codes are no longer asked for, and when it is disabled. No two
+	// accounts that ever bore one name share a generation.
 	Generation int64
 }
 
@@ -66,6 +71,9 @@ type Options struct {
 	// TokenSecret is what the key of API tokens is derived from, at least 32
 	// bytes. Nil: no token is made, none is accepted.
 	TokenSecret []byte
+	// Secrets seals the seeds of one-time codes. Nil: they cannot be set up, and
+	// who has them cannot log in.
+	Secrets keyring.Keyring
 	// AdminUsers are the e-mail addresses of administrators without an account.
 	AdminUsers []string
 	// PollEvery is how often the version document is read, and with that how
@@ -87,6 +95,7 @@ type Accounts struct {
 	log           *slog.Logger
 	audit         audit.Log
 	auditFailOpen bool
+	secrets       keyring.Keyring // nil: there are no one-time codes
 	admins        map[string]bool // by folded e-mail
 	pollEvery     time.Duration
 	passwords     *passwords
@@ -124,6 +133,7 @@ func New(o Options) (*Accounts, error) {
 		log:           o.Log,
 		audit:         o.Audit,
 		auditFailOpen: o.AuditFailOpen,
+		secrets:       o.Secrets,
 		admins:        make(map[string]bool, len(o.AdminUsers)),
 		pollEvery:     o.PollEvery,
 		now:           o.Now,
@@ -167,6 +177,16 @@ func (a *Accounts) Generation(name string) (int64, bool) {
 	return r.Generation, true
 }
 
+// Spelling returns a name as its account spells it; empty if there is no such
+// account. It does no I/O.
+func (a *Accounts) Spelling(name string) string {
+	s := a.state.Load()
+	if s == nil {
+		return ""
+	}
+	return s.accounts[fold(name)].Name
+}
+
 // ListedAdministrator reports whether an e-mail address stands in ADMIN_USERS.
 func (a *Accounts) ListedAdministrator(email string) bool {
 	return a.admins[strings.ToLower(email)]
@@ -176,9 +196,9 @@ func (a *Accounts) ListedAdministrator(email string) bool {
 // ASCII.
 func fold(name string) string { return strings.ToLower(name) }
 
-// checkName holds names of accounts and of those who bear a token to 1 to 128
-// of A-Z, a-z, 0-9, ".", "_", "@", "-".
-func checkName(name string) error {
+// CheckName holds names of accounts and of those who bear a token to 1 to 128
+// of A-Z, a-z, 0-9, ".", "_", "@", "-". Invalid: it breaks the rule.
+func CheckName(name string) error {
 	if len(name) < 1 || len(name) > 128 {
 		return fault.New(fault.Invalid, "A name has 1 to 128 characters.")
 	}

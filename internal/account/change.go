@@ -24,6 +24,8 @@ type Change struct {
 	Email    *string
 	Password *Secret
 	Enabled  *bool
+	// NoTOTP removes one-time codes, if there are any.
+	NoTOTP bool
 }
 
 // about is the operation on an account.
@@ -62,6 +64,12 @@ func (a *Accounts) List(ctx context.Context, c authz.Caller) ([]Account, error) 
 // name, the address or the password breaks a rule.
 func (a *Accounts) Add(ctx context.Context, c authz.Caller, in NewAccount) (Account, error) {
 	op := about(authz.Update, in.Name, "add accounts", map[string]any{"operation": "add"})
+	return a.add(ctx, c, op, in, func(context.Context) error { return nil })
+}
+
+// add makes an account once first has nothing against it, which is asked last of
+// all.
+func (a *Accounts) add(ctx context.Context, c authz.Caller, op operation, in NewAccount, first func(context.Context) error) (Account, error) {
 	d, err := a.permit(ctx, c, op)
 	if err != nil {
 		return Account{}, err
@@ -76,7 +84,7 @@ func (a *Accounts) Add(ctx context.Context, c authz.Caller, in NewAccount) (Acco
 		operation: op,
 		account:   in.Name,
 		check: func() error {
-			if err := checkName(in.Name); err != nil {
+			if err := CheckName(in.Name); err != nil {
 				return err
 			}
 			if err := checkEmail(in.Email); err != nil {
@@ -92,6 +100,9 @@ func (a *Accounts) Add(ctx context.Context, c authz.Caller, in NewAccount) (Acco
 			return err
 		},
 		commit: func(ctx context.Context) error {
+			if err := first(ctx); err != nil {
+				return err
+			}
 			err := a.write(ctx, added)
 			if errors.Is(err, store.ErrStale) {
 				return exists
@@ -107,7 +118,7 @@ func (a *Accounts) Add(ctx context.Context, c authz.Caller, in NewAccount) (Acco
 
 // Change changes an account. A new password and disabling end its sessions and
 // refuse the API tokens issued before; the call then returns only once a token
-// made next is good. NotFound: there is no such account. Invalid: nothing is to
+// made next is good. Removing one-time codes ends its sessions. NotFound: there is no such account. Invalid: nothing is to
 // be changed, or a value breaks a rule.
 func (a *Accounts) Change(ctx context.Context, c authz.Caller, name string, in Change) (Account, error) {
 	var members []string
@@ -119,6 +130,9 @@ func (a *Accounts) Change(ctx context.Context, c authz.Caller, name string, in C
 	}
 	if in.Enabled != nil {
 		members = append(members, "enabled")
+	}
+	if in.NoTOTP {
+		members = append(members, "totp")
 	}
 	op := about(authz.Update, name, "change accounts", map[string]any{"operation": "change", "members": members})
 	d, err := a.permit(ctx, c, op)
@@ -159,6 +173,9 @@ func (a *Accounts) Change(ctx context.Context, c authz.Caller, name string, in C
 				}
 				if in.Enabled != nil {
 					after.Enabled = *in.Enabled
+				}
+				if in.NoTOTP {
+					after.setTOTP(nil)
 				}
 				a.endSessions(before, &after)
 				return a.write(ctx, after)
@@ -248,7 +265,7 @@ func (a *Accounts) newHash(ctx context.Context, password *Secret) (string, error
 	if password == nil {
 		return "", nil
 	}
-	if err := checkPassword(*password); err != nil {
+	if err := CheckPassword(*password); err != nil {
 		return "", err
 	}
 	return a.passwords.hash(ctx, *password)
@@ -259,8 +276,11 @@ func (a *Accounts) newHash(ctx context.Context, password *Secret) (string, error
 func (a *Accounts) endSessions(before record, after *record) {
 	now := a.now().UTC()
 	after.Modified = now
-	if after.hash != before.hash || before.Enabled && !after.Enabled {
+	refuse := after.hash != before.hash || before.Enabled && !after.Enabled
+	if refuse {
 		after.TokensValidAfter = nextSecond(now)
+	}
+	if refuse || before.TOTP && !after.TOTP {
 		after.Generation = newGeneration(now, before.Generation)
 	}
 }

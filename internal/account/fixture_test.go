@@ -15,6 +15,7 @@ import (
 	"github.com/confidant-secrets/confidant/internal/audit/audittest"
 	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/fault"
+	"github.com/confidant-secrets/confidant/internal/keyring/keyringtest"
 	"github.com/confidant-secrets/confidant/internal/revision"
 	"github.com/confidant-secrets/confidant/internal/service"
 	"github.com/confidant-secrets/confidant/internal/store"
@@ -190,6 +191,7 @@ func newRoom(t testing.TB, change ...func(*account.Options)) *room {
 		Audit:       r.audit,
 		Log:         slog.New(slog.DiscardHandler),
 		TokenSecret: []byte("0123456789abcdef0123456789abcdef"),
+		Secrets:     keyringtest.NewMemory(),
 		AdminUsers:  []string{"Chief@Example.com"},
 		PollEvery:   5 * time.Second,
 		Hash:        cheap,

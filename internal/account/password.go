@@ -70,8 +70,8 @@ func (h Hash) check() error {
 	return nil
 }
 
-// checkPassword holds a new password to its length.
-func checkPassword(password Secret) error {
+// CheckPassword holds a new password to its length. Invalid: it breaks the rule.
+func CheckPassword(password Secret) error {
 	switch {
 	case utf8.RuneCountInString(string(password)) < MinPassword:
 		return fault.Newf(fault.Invalid, "A password has at least %d characters.", MinPassword)

@@ -94,3 +94,33 @@ func TestMatches_DoesTheWorkEvenWithoutAHash(t *testing.T) {
 		t.Errorf("no hash: %v, %v; want false", ok, err)
 	}
 }
+
+// TestVerifyPassword_DoesTheWorkWhateverTheAccount has all work taken, so that
+// whoever would answer without doing any shows.
+func TestVerifyPassword_DoesTheWorkWhateverTheAccount(t *testing.T) {
+	t.Parallel()
+	p, err := newPasswords(Hash{Memory: 8, Passes: 1, Threads: 1}, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := p.hash(t.Context(), "correct horse battery")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &Accounts{passwords: p}
+	a.state.Store(&state{accounts: map[string]record{
+		"alice":       {Account: Account{Name: "alice", Enabled: true}, hash: stored},
+		"off":         {Account: Account{Name: "off"}, hash: stored},
+		"tokens-only": {Account: Account{Name: "tokens-only", Enabled: true}},
+	}})
+	for range cap(p.slots) {
+		p.slots <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, name := range []string{"alice", "off", "tokens-only", "nobody", "no name at all", ""} {
+		if _, err := a.VerifyPassword(ctx, name, "correct horse battery"); !errors.Is(err, context.Canceled) {
+			t.Errorf("%q: %v; want it to wait for its turn", name, err)
+		}
+	}
+}

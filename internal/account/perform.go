@@ -9,6 +9,7 @@ import (
 	"github.com/confidant-secrets/confidant/internal/audit"
 	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/fault"
+	"github.com/confidant-secrets/confidant/internal/keyring"
 	"github.com/confidant-secrets/confidant/internal/store"
 )
 
@@ -164,7 +165,7 @@ func auditFault(err error) error {
 	return fault.Wrap(fault.Unavailable, "The audit log is not available.", err)
 }
 
-// storeFault turns what a store answers into a fault. Faults stay what they
+// storeFault turns what a store or a keyring answers into a fault. Faults stay what they
 // are.
 func storeFault(err error) error {
 	switch {
@@ -172,6 +173,8 @@ func storeFault(err error) error {
 		return err
 	case errors.Is(err, store.ErrUnavailable):
 		return fault.Wrap(fault.Unavailable, "The store is not available.", err)
+	case errors.Is(err, keyring.ErrUnavailable):
+		return fault.Wrap(fault.Unavailable, "The key service is not available.", err)
 	case errors.Is(err, store.ErrStale):
 		return fault.Wrap(fault.Stale, "Somebody else changed it at the same time. Try again.", err)
 	case errors.Is(err, store.ErrTooLarge):

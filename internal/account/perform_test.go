@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/confidant-secrets/confidant/internal/account"
 	"github.com/confidant-secrets/confidant/internal/audit"
@@ -30,6 +31,18 @@ var calls = map[string]struct {
 	}, "attempt update account bob"},
 	"Change": {func(ctx context.Context, r *room, c authz.Caller) error {
 		_, err := r.Change(ctx, c, "Alice", account.Change{Password: secret("another long password")})
+		return err
+	}, "attempt update account alice"},
+	"Change without codes": {func(ctx context.Context, r *room, c authz.Caller) error {
+		_, err := r.Change(ctx, c, "Alice", account.Change{NoTOTP: true})
+		return err
+	}, "attempt update account alice"},
+	"NewTOTP": {func(ctx context.Context, r *room, c authz.Caller) error {
+		_, err := r.NewTOTP(ctx, c, "Alice")
+		return err
+	}, "attempt update account alice"},
+	"EnrolTOTP": {func(ctx context.Context, r *room, c authz.Caller) error {
+		_, err := r.EnrolTOTP(ctx, c, "Alice", rfcTOTP(), codeAt(rfcTOTP(), time.Now()))
 		return err
 	}, "attempt update account alice"},
 	"Delete": {func(ctx context.Context, r *room, c authz.Caller) error {

@@ -50,19 +50,21 @@ type accountBody struct {
 	Modified         time.Time `json:"modified"`
 	TokensValidAfter time.Time `json:"tokens_valid_after,omitzero"`
 	Generation       int64     `json:"generation"`
+	TOTP             *totpBody `json:"totp,omitempty"`
 }
 
-// record is an account with its hash and its document's version.
+// record is an account with what nobody is shown and its document's version.
 type record struct {
 	Account
 	hash    string
+	totp    *totpBody // immutable; nil: a password is enough
 	version int
 }
 
 func (r record) document() (store.Document, error) {
 	body, err := json.Marshal(accountBody{
 		Name: r.Name, Email: r.Email, PasswordHash: r.hash, Enabled: r.Enabled,
-		Created: r.Created, Modified: r.Modified, TokensValidAfter: r.TokensValidAfter, Generation: r.Generation,
+		Created: r.Created, Modified: r.Modified, TokensValidAfter: r.TokensValidAfter, Generation: r.Generation, TOTP: r.totp,
 	})
 	if err != nil {
 		return store.Document{}, fmt.Errorf("encoding an account: %w", err)
@@ -78,14 +80,24 @@ func readRecord(d *store.Document) (record, error) {
 	if fold(b.Name) != d.ID {
 		return record{}, fmt.Errorf("reading account %q: it bears the name %q", d.ID, b.Name)
 	}
-	return record{
+	r := record{
 		Account: Account{
 			Name: b.Name, Email: b.Email, Enabled: b.Enabled, HasPassword: b.PasswordHash != "",
 			Created: b.Created, Modified: b.Modified, TokensValidAfter: b.TokensValidAfter, Generation: b.Generation,
 		},
 		hash:    b.PasswordHash,
 		version: d.Version,
-	}, nil
+	}
+	r.setTOTP(b.TOTP)
+	return r, nil
+}
+
+// setTOTP puts one-time codes, or none, into a record.
+func (r *record) setTOTP(t *totpBody) {
+	r.totp, r.TOTP, r.RecoveryCodes = t, t != nil, 0
+	if t != nil {
+		r.RecoveryCodes = len(t.Recovery)
+	}
 }
 
 // state is all that a process knows. It is immutable; news replace it whole.

@@ -231,7 +231,7 @@ func (a *Accounts) checkToken(ctx context.Context, in NewToken) error {
 	case in.Role != RoleService && in.Account != "":
 		return fault.New(fault.Invalid, "Only a service's token has an account.")
 	case in.Role != RoleService:
-		return checkName(in.Username)
+		return CheckName(in.Username)
 	case in.Username == "":
 		return fault.New(fault.Invalid, "A service's token needs the name of the service.")
 	}

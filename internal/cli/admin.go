@@ -32,12 +32,16 @@ type accountDocument struct {
 	Email       string `json:"email"`
 	Enabled     bool   `json:"enabled"`
 	HasPassword bool   `json:"has_password"`
+	TOTP        bool   `json:"totp"`
+	Recovery    int    `json:"recovery_codes"` // that are left
 	Created     string `json:"created"`
 	Modified    string `json:"modified"`
 }
 
 func documentOf(a account.Account) accountDocument {
-	return accountDocument{a.Name, a.Email, a.Enabled, a.HasPassword, when(a.Created), when(a.Modified)}
+	return accountDocument{
+		a.Name, a.Email, a.Enabled, a.HasPassword, a.TOTP, a.RecoveryCodes, when(a.Created), when(a.Modified),
+	}
 }
 
 func newAdminAdd(c *console) *cobra.Command {
@@ -88,8 +92,10 @@ that exists is left alone (exit 1).`,
 
 func newAdminList(c *console) *cobra.Command {
 	return &cobra.Command{
-		Use:     "list",
-		Short:   "List administrators",
+		Use:   "list",
+		Short: "List administrators",
+		Long: `List administrators, with whether a log-in asks for a one-time code (TOTP). The
+JSON form tells how many recovery codes are left.`,
 		Example: "  confidant admin list --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -102,9 +108,9 @@ func newAdminList(c *console) *cobra.Command {
 				rows := make([][]string, len(list))
 				for i, entry := range list {
 					documents[i] = documentOf(entry)
-					rows[i] = []string{entry.Name, entry.Email, yesNo(entry.Enabled), when(entry.Created)}
+					rows[i] = []string{entry.Name, entry.Email, yesNo(entry.Enabled), yesNo(entry.TOTP), when(entry.Created)}
 				}
-				return c.print(documents, func(w io.Writer) { table(w, "Name  Email  Enabled  Created", rows) })
+				return c.print(documents, func(w io.Writer) { table(w, "Name  Email  Enabled  TOTP  Created", rows) })
 			})
 		},
 	}
@@ -120,16 +126,24 @@ func yesNo(v bool) string {
 func newAdminChange(c *console) *cobra.Command {
 	password := secretFlag{name: "password", what: "password"}
 	var email string
-	var enable, disable, prompt bool
+	var enable, disable, prompt, totp, noTOTP bool
 	cmd := &cobra.Command{
 		Use:   "change NAME",
 		Short: "Change an administrator",
 		Long: `Change an administrator. A new password, and disabling, end the account's sessions
 and refuse its API tokens made before. --set-password, or -p without a value, asks
-for the new password.`,
+for the new password.
+
+--totp has every log-in ask for a one-time code too. It prints what an authenticator
+app needs, as an address and on a terminal as a QR code, and recovery codes, each of
+which replaces one code if the app is lost; none of it can be shown again. Then it
+reads a code of the app, from the terminal or as a line of standard input, and only a
+right one makes the change. With --json the document comes before that line is read.
+Sessions go on. --no-totp removes all of this and ends the account's sessions.`,
 		Example: `  confidant admin change alice --set-password
   confidant admin change alice --email alice@example.com
-  confidant admin change alice --disable`,
+  confidant admin change alice --disable
+  confidant admin change alice --totp`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -138,14 +152,20 @@ for the new password.`,
 			case enable && disable:
 				return usage("--enable and --disable exclude each other")
 			}
-			in := account.Change{}
+			in := account.Change{NoTOTP: noTOTP}
 			if cmd.Flags().Changed("email") {
 				in.Email = &email
 			}
 			if enable || disable {
 				in.Enabled = &enable
 			}
-			if in == (account.Change{}) && !prompt && !password.given() {
+			others := in != (account.Change{}) || prompt || password.given()
+			switch {
+			case totp && others:
+				return usage("--totp goes with no other change")
+			case totp:
+				return c.enrolTOTP(cmd.Context(), args[0])
+			case !others:
 				return usage("nothing is to be changed; see --help")
 			}
 			return c.open(cmd.Context(), shared(forAccounts), func(ctx context.Context, a *app.App) error {
@@ -173,6 +193,8 @@ for the new password.`,
 	flags.BoolVar(&enable, "enable", false, "let the account be used")
 	flags.BoolVar(&disable, "disable", false, "let nobody use the account")
 	flags.BoolVar(&prompt, "set-password", false, "ask for a new password")
+	flags.BoolVar(&totp, "totp", false, "have log-ins ask for a one-time code")
+	flags.BoolVar(&noTOTP, "no-totp", false, "have log-ins ask for no one-time code")
 	password.add(cmd, "p")
 	return cmd
 }

@@ -43,14 +43,25 @@ keeps its data in ./confidant-data and listens on 127.0.0.1:8080.`,
 			if err != nil {
 				return err
 			}
+			level := new(slog.LevelVar)
+			level.Set(logLevel(cfg.Server.Debug, false))
 			o := app.ServeOptions{
 				Passphrase:  passphrase,
 				Version:     c.version,
 				Program:     c.program,
 				LockTimeout: c.lockTimeout,
 				AuditTo:     c.out,
-				Log:         newLog(c.err, cfg.Server.Debug, false),
-				Say:         c.note,
+				Log:         telemetry.NewLogger(c.err, level),
+				SetLevel: func() error {
+					silent := *c
+					silent.quiet = true // what is odd was told at the start
+					cfg, err := silent.settings(config.ForKeys, flags)
+					if err == nil {
+						level.Set(logLevel(cfg.Server.Debug, false))
+					}
+					return err
+				},
+				Say: c.note,
 			}
 			return app.Serve(cmd.Context(), cfg, o)
 		},
@@ -163,12 +174,16 @@ func (d configDocument) print(w io.Writer) {
 
 // newLog returns the log of the process.
 func newLog(w io.Writer, debug, quiet bool) *slog.Logger {
-	level := slog.LevelInfo
-	if debug {
-		level = slog.LevelDebug
+	return telemetry.NewLogger(w, logLevel(debug, quiet))
+}
+
+func logLevel(debug, quiet bool) slog.Level {
+	switch {
+	case quiet:
+		return slog.LevelError
+	case debug:
+		return slog.LevelDebug
+	default:
+		return slog.LevelInfo
 	}
-	if quiet {
-		level = slog.LevelError
-	}
-	return telemetry.NewLogger(w, level)
 }

@@ -72,7 +72,7 @@ func New(o Options) (*Site, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	for _, name := range []string{"home.html", "loggedout.html", "error.html"} {
+	for _, name := range []string{"home.html", "loggedout.html", "error.html", "login.html", "login_code.html", "setup.html"} {
 		page, err := readPage(web.Templates(), name)
 		if err != nil {
 			return nil, fmt.Errorf("webui: reading templates: %w", err)
