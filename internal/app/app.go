@@ -74,6 +74,7 @@ type App struct {
 	metrics    *telemetry.Metrics
 
 	closers []func() error
+	reloads []reload
 }
 
 // How often the server looks for changed accounts and revocations, so how long a
@@ -246,6 +247,7 @@ func (a *App) openAccounts(ctx context.Context) error {
 		AuditFailOpen: a.cfg.Audit.FailOpen,
 		Log:           a.log,
 		TokenSecret:   a.tokenSecret(),
+		Secrets:       a.secrets(),
 		AdminUsers:    a.cfg.Login.AdminUsers,
 		PollEvery:     poll(a.cfg),
 	})
@@ -254,6 +256,15 @@ func (a *App) openAccounts(ctx context.Context) error {
 	}
 	a.Accounts = accounts
 	return accounts.Refresh(ctx)
+}
+
+// secrets returns what seals secrets that are not credentials; nil where nothing
+// is sealed.
+func (a *App) secrets() keyring.Keyring {
+	if a.key != nil {
+		return a.key.Keyring(local.SlotSecrets)
+	}
+	return a.atRest // over KMS the one key seals everything, each under a context of its own
 }
 
 // Labels of what is derived from the key file. They must never change.

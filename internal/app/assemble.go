@@ -7,13 +7,9 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/confidant-secrets/confidant/internal/audit"
-	"github.com/confidant-secrets/confidant/internal/authn"
-	"github.com/confidant-secrets/confidant/internal/authn/apitoken"
-	"github.com/confidant-secrets/confidant/internal/authn/header"
 	"github.com/confidant-secrets/confidant/internal/credential"
 	"github.com/confidant-secrets/confidant/internal/event"
 	"github.com/confidant-secrets/confidant/internal/httpapi"
@@ -67,6 +63,9 @@ func (a *App) assemble(ctx context.Context, version string) (http.Handler, error
 	if err != nil {
 		return nil, err
 	}
+	if err := a.openLogin(&callers, pages, refusals); err != nil {
+		return nil, err
+	}
 	return httpapi.New(httpapi.Options{
 		Vault:         room,
 		Pages:         pages,
@@ -75,6 +74,8 @@ func (a *App) assemble(ctx context.Context, version string) (http.Handler, error
 		Proxies:       callers.proxies,
 		Login:         callers.login,
 		LoginMissing:  callers.loginMissing,
+		TokenFailures: callers.tokenFailures,
+		LoginFailures: callers.loginFailures,
 		Audit:         a.audit,
 		Refusals:      refusals,
 		AuditFailOpen: a.cfg.Audit.FailOpen,
@@ -171,65 +172,6 @@ func (a *App) accountNames() []string {
 func (a *App) definedTags() []string {
 	set := a.cfg.Behaviour
 	return append(slices.Collect(maps.Keys(set.RotationDaysPerTag)), set.RotationExemptTags...)
-}
-
-// callers is how those who send requests prove who they are.
-type callers struct {
-	chain        authn.Chain
-	sessions     *authn.Sessions
-	proxies      authn.Proxies
-	login        authn.LoginFlow // nil: nobody logs in with a browser, for the reason below
-	loginMissing string
-	loginPath    string // where a page sends people to log in; empty: nowhere
-}
-
-func (a *App) callers(ctx context.Context) (callers, error) {
-	set := a.cfg
-	c := callers{proxies: authn.Proxies{Trusted: set.Server.ForwardedAllow}, loginPath: "/v1/login"}
-	secrets := a.sessionSecrets()
-	public := strings.HasPrefix(strings.ToLower(set.Server.PublicURL), "https://")
-	sessions, err := authn.NewSessions(authn.SessionOptions{
-		Secret:      secrets[0],
-		Previous:    secrets[1:],
-		Cookie:      set.Session.CookieName,
-		CSRFCookie:  set.Session.XSRFCookieName,
-		Lifetime:    set.Session.Lifetime,
-		MaxLifetime: set.Session.MaxLifetime,
-		Accounts:    a.Accounts,
-		Secure:      func(r *http.Request) bool { return public || c.proxies.IsHTTPS(r) },
-	})
-	if err != nil {
-		return callers{}, err
-	}
-	c.sessions = sessions
-	if !set.Login.UseAuth {
-		c.chain, c.login, c.loginPath = authn.Chain{authn.Off{}}, authn.Off{}, ""
-		return c, nil
-	}
-	tokens, err := a.kmsTokens(ctx)
-	if err != nil {
-		return callers{}, &StartError{Message: "tokens made with KMS", Cause: err}
-	}
-	if tokens != nil {
-		c.chain = authn.Chain{tokens}
-	}
-	c.chain = append(c.chain, apitoken.New(a.Accounts), sessions)
-	if c.loginMissing = set.LoginUnavailable(); c.loginMissing != "" {
-		return c, nil
-	}
-	headers, err := header.New(header.Options{
-		Username:      set.Login.UsernameHeader,
-		Email:         set.Login.EmailHeader,
-		FirstName:     set.Login.FirstNameHeader,
-		LastName:      set.Login.LastNameHeader,
-		Trusted:       set.Login.TrustedProxies,
-		Administrator: a.Accounts.ListedAdministrator,
-	})
-	if err != nil {
-		return callers{}, err
-	}
-	c.chain, c.login = append(c.chain, headers), headers
-	return c, nil
 }
 
 // flushLate is how long the audit log may owe a record to the disk before the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -154,8 +155,8 @@ func (a *App) kmsClient(ctx context.Context) (*kms.Client, error) {
 }
 
 // kmsTokens returns what checks tokens made with KMS; nil where no key is
-// configured for them.
-func (a *App) kmsTokens(ctx context.Context) (*kmsauth.Authenticator, error) {
+// configured for them. allow is asked before one is opened that is not known.
+func (a *App) kmsTokens(ctx context.Context, allow func(*http.Request) error) (*kmsauth.Authenticator, error) {
 	set := a.cfg.KMSAuth
 	if !set.Enabled() {
 		return nil, nil
@@ -164,7 +165,7 @@ func (a *App) kmsTokens(ctx context.Context) (*kmsauth.Authenticator, error) {
 		To: set.Context, Key: set.Key, UserKey: set.UserKey, Scoped: set.ScopedKeys,
 		MinVersion: set.MinVersion, MaxVersion: set.MaxVersion,
 		MaxLifetime: time.Duration(set.MaxLifetime) * time.Minute, CacheSize: set.TokenCacheSize,
-		Log: a.log, Metrics: a.metrics,
+		Allow: allow, Log: a.log, Metrics: a.metrics,
 	}
 	for _, kind := range set.UserTypes {
 		o.Types = append(o.Types, authz.PrincipalType(kind))

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +34,9 @@ type ServeOptions struct {
 	Passphrase  func() (string, error) // as in Options
 	AuditTo     io.Writer              // likewise
 	Log         *slog.Logger
+	// SetLevel sets the level of Log from the settings as they are now; nil: it
+	// stays as it is.
+	SetLevel func() error
 	// Say tells the operator one line.
 	Say func(format string, args ...any)
 }
@@ -53,7 +58,9 @@ const (
 // Errors are as those of Open.
 func Serve(ctx context.Context, cfg *config.Config, o ServeOptions) (err error) {
 	tune()
-	certificate, err := loadCertificate(cfg)
+	hangup, release := hangups()
+	defer release()
+	certificate, err := openCertificate(cfg, o.Log)
 	if err != nil {
 		return err
 	}
@@ -86,11 +93,33 @@ func Serve(ctx context.Context, cfg *config.Config, o ServeOptions) (err error) 
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	if certificate != nil {
-		listener = tls.NewListener(listener, certificate)
+	metricsListener, err := listenForMetrics(cfg)
+	if err != nil {
+		return errors.Join(err, listener.Close())
 	}
-	a.announce(listener.Addr(), certificate != nil, o)
-	return a.run(ctx, handler, listener)
+	if o.SetLevel != nil {
+		a.onReload("log level", o.SetLevel)
+	}
+	if certificate != nil {
+		listener = tls.NewListener(listener, certificate.config())
+		a.onReload("TLS certificate", certificate.reload)
+		a.background(ctx, certificate.follow)
+	}
+	a.background(ctx, func(ctx context.Context) { a.reloadAt(ctx, hangup) })
+	a.announce(ctx, listener.Addr(), certificate != nil, o)
+	return a.run(ctx, handler, listener, metricsListener)
+}
+
+// listenForMetrics returns where metrics are asked for; nil: nowhere.
+func listenForMetrics(cfg *config.Config) (net.Listener, error) {
+	if cfg.Server.MetricsListen == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", cfg.Server.MetricsListen)
+	if err != nil {
+		return nil, fmt.Errorf("listening for metrics: %w", err)
+	}
+	return listener, nil
 }
 
 // How the garbage collector weighs time against memory. The live heap of a server
@@ -123,22 +152,6 @@ var tune = sync.OnceFunc(func() {
 	}
 })
 
-// loadCertificate returns what TLS needs; nil where none is configured.
-func loadCertificate(cfg *config.Config) (*tls.Config, error) {
-	if cfg.Server.TLSCertFile == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(cfg.Server.TLSCertFile, cfg.Server.TLSKeyFile)
-	if err != nil {
-		return nil, &StartError{Message: "TLS_CERT_FILE and TLS_KEY_FILE do not load", Cause: err}
-	}
-	return &tls.Config{
-		Certificates: []tls.Certificate{pair},
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"h2", "http/1.1"},
-	}, nil
-}
-
 func newMetrics(cfg *config.Config, log *slog.Logger) (*telemetry.Metrics, error) {
 	o := telemetry.Options{Log: log}
 	if host := cfg.Events.StatsdHost; host != "" {
@@ -149,24 +162,44 @@ func newMetrics(cfg *config.Config, log *slog.Logger) (*telemetry.Metrics, error
 
 // announce tells the operator where the server is, where the data lies and, on
 // the first start, what to do next.
-func (a *App) announce(addr net.Addr, secure bool, o ServeOptions) {
+func (a *App) announce(ctx context.Context, addr net.Addr, secure bool, o ServeOptions) {
 	say := o.Say
 	scheme := "http"
 	if secure {
 		scheme = "https"
 	}
-	say("Confidant listens on %s://%s", scheme, addr)
+	root := fmt.Sprintf("%s://%s", scheme, addr)
+	say("Confidant listens on %s", root)
 	say("Data: %s", a.where())
-	if !a.madeKey {
+	if a.madeKey {
+		say("")
+		say("First run: a new encryption key was written to %s.", a.cfg.Keys.File)
+		say("Keep a copy of it somewhere else: without it nobody can read what is stored.")
+		say("Next, in another terminal and the same directory:")
+		say("  %s admin add NAME --no-password", o.Program)
+		say("  %s api create-token --username NAME", o.Program)
+	}
+	a.offerSetup(ctx, cmp.Or(strings.TrimRight(a.cfg.Server.PublicURL, "/"), root), say)
+	if a.madeKey {
+		say("")
+	}
+}
+
+// offerSetup tells the operator the link that makes the first account with a
+// browser, as long as there is none. Nobody else is told: not the log.
+func (a *App) offerSetup(ctx context.Context, root string, say func(format string, args ...any)) {
+	if set := a.cfg.Login; !set.UseAuth || set.Module != "local" || len(a.sessionSecrets()[0]) == 0 {
 		return
 	}
-	say("")
-	say("First run: a new encryption key was written to %s.", a.cfg.Keys.File)
-	say("Keep a copy of it somewhere else: without it nobody can read what is stored.")
-	say("Next, in another terminal and the same directory:")
-	say("  %s admin add NAME --no-password", o.Program)
-	say("  %s api create-token --username NAME", o.Program)
-	say("")
+	link, err := a.Accounts.SetupLink(ctx)
+	if err != nil {
+		a.log.Warn("there is no link to make the first account with; use the command admin add", "error", err)
+		return
+	}
+	if link != "" {
+		say("There is no account yet. Make the first one with a browser, within 15 minutes:")
+		say("  %s/setup?token=%s", root, string(link))
+	}
 }
 
 func absolute(path string) string {
@@ -176,23 +209,19 @@ func absolute(path string) string {
 	return path
 }
 
-// run serves until ctx ends or a listener fails.
-func (a *App) run(ctx context.Context, handler http.Handler, listener net.Listener) error {
+// run serves until ctx ends or a listener fails. That for metrics may be nil.
+func (a *App) run(ctx context.Context, handler http.Handler, listener, metricsListener net.Listener) error {
 	failed := make(chan error, 2)
 	main := a.newServer(handler, a.cfg.Server.RequestTimeout+writeGrace)
 	servers := []*http.Server{main}
 	go func() { failed <- main.Serve(listener) }()
 
-	if address := a.cfg.Server.MetricsListen; address != "" {
-		listener, err := net.Listen("tcp", address)
-		if err != nil {
-			return errors.Join(fmt.Errorf("listening for metrics: %w", err), main.Close())
-		}
+	if metricsListener != nil {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.Gatherer(), promhttp.HandlerOpts{}))
 		side := a.newServer(mux, writeGrace)
 		servers = append(servers, side)
-		go func() { failed <- side.Serve(listener) }()
+		go func() { failed <- side.Serve(metricsListener) }()
 	}
 
 	var err error

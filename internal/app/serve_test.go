@@ -3,21 +3,12 @@ package app
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,18 +19,20 @@ import (
 
 // serve starts a server and returns its URL and a function that stops it and
 // returns what Serve did.
-func serve(t *testing.T, cfg *config.Config) (base string, stop func() error) {
+func serve(t *testing.T, cfg *config.Config, change ...func(*ServeOptions)) (base string, stop func() error) {
 	t.Helper()
 	said := make(chan string, 20)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() {
-		ended <- Serve(ctx, cfg, ServeOptions{
-			Version: "v0",
-			Log:     slog.New(slog.DiscardHandler),
-			Say:     func(format string, args ...any) { said <- fmt.Sprintf(format, args...) },
-		})
-	}()
+	o := ServeOptions{
+		Version: "v0",
+		Log:     slog.New(slog.DiscardHandler),
+		Say:     func(format string, args ...any) { said <- fmt.Sprintf(format, args...) },
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	go func() { ended <- Serve(ctx, cfg, o) }()
 	stop = func() error { cancel(); return <-ended }
 	select {
 	case line := <-said:
@@ -115,8 +108,9 @@ func TestServe_FinishesRequestsInHand(t *testing.T) {
 
 func TestServe_TLS(t *testing.T) {
 	t.Parallel()
-	certificate, key := selfSigned(t)
-	cfg := settings(t, "TLS_CERT_FILE="+certificate, "TLS_KEY_FILE="+key)
+	files := newPairFiles(t)
+	files.write(1)
+	cfg := settings(t, "TLS_CERT_FILE="+files.cert, "TLS_KEY_FILE="+files.key)
 	base, stop := serve(t, cfg)
 	if !strings.HasPrefix(base, "https://") {
 		t.Fatalf("the server says that it is at %s", base)
@@ -145,8 +139,9 @@ func TestServe_TLS(t *testing.T) {
 
 func TestServe_RefusesACertificateThatDoesNotLoad(t *testing.T) {
 	t.Parallel()
-	certificate, _ := selfSigned(t)
-	cfg := settings(t, "TLS_CERT_FILE="+certificate, "TLS_KEY_FILE="+certificate)
+	files := newPairFiles(t)
+	files.write(1)
+	cfg := settings(t, "TLS_CERT_FILE="+files.cert, "TLS_KEY_FILE="+files.cert)
 	err := Serve(t.Context(), cfg, ServeOptions{Log: slog.New(slog.DiscardHandler)})
 	if _, ok := err.(*StartError); !ok {
 		t.Errorf("Serve = %v, want a StartError", err)
@@ -186,34 +181,4 @@ func TestServe_Metrics(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Errorf("stopping: %v", err)
 	}
-}
-
-// selfSigned makes a certificate and its key and returns their files.
-func selfSigned(t *testing.T) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	write := func(name, kind string, bytes []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	return write("tls.crt", "CERTIFICATE", der), write("tls.key", "PRIVATE KEY", encoded)
 }

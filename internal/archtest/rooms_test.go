@@ -63,13 +63,16 @@ var rooms = map[string]room{
 
 	// use cases
 	"vault":       {tier: useCase, outside: []string{"golang.org/x/sync"}},
-	"account":     {tier: useCase, outside: []string{"github.com/golang-jwt/jwt/v5", "github.com/hashicorp/golang-lru/v2", "golang.org/x/crypto"}},
+	"account":     {tier: useCase, outside: []string{"github.com/golang-jwt/jwt/v5", "github.com/hashicorp/golang-lru/v2", "github.com/pquerna/otp", "golang.org/x/crypto"}},
 	"maintenance": {tier: useCase, also: []string{"vault"}, outside: []string{"golang.org/x/sys"}},
 
 	// transports
-	"authn":   {tier: transport, outside: []string{"github.com/go-chi/chi/v5", "golang.org/x/crypto"}, http: true},
+	"authn": {
+		tier: transport, http: true,
+		outside: []string{"github.com/go-chi/chi/v5", "github.com/hashicorp/golang-lru/v2", "go.yaml.in/yaml/v3", "golang.org/x/crypto"},
+	},
 	"httpapi": {tier: transport, also: []string{"authn"}, outside: []string{"github.com/go-chi/chi/v5"}, http: true},
-	"webui":   {tier: transport, also: []string{"web"}, http: true},
+	"webui":   {tier: transport, also: []string{"authn", "web"}, http: true},
 
 	// adapters
 	"store/sqlite":  {tier: adapter, also: []string{"store", "migrations"}, outside: []string{"modernc.org/sqlite"}, sql: true},
@@ -88,6 +91,15 @@ var rooms = map[string]room{
 	},
 	"authn/apitoken": {tier: adapter, also: []string{"authn", "account"}, http: true},
 	"authn/header":   {tier: adapter, also: []string{"authn"}, outside: []string{"github.com/go-chi/chi/v5"}, http: true},
+	"authn/local":    {tier: adapter, also: []string{"authn", "account"}, outside: []string{"github.com/go-chi/chi/v5"}, http: true},
+	"authn/oidc": {
+		tier: adapter, also: []string{"authn"}, http: true,
+		outside: []string{"github.com/coreos/go-oidc/v3", "github.com/go-chi/chi/v5", "golang.org/x/oauth2", "golang.org/x/sync"},
+	},
+	"authn/saml": {
+		tier: adapter, also: []string{"authn"}, http: true,
+		outside: []string{"github.com/beevik/etree", "github.com/crewjam/saml", "github.com/go-chi/chi/v5", "github.com/russellhaering/goxmldsig"},
+	},
 
 	// wiring
 	"config":    {tier: wiring, only: []string{}},
@@ -96,7 +108,7 @@ var rooms = map[string]room{
 		tier: wiring, also: []string{"config", "awsclient"}, http: true, aws: true,
 		outside: []string{"github.com/aws/aws-sdk-go-v2", "github.com/prometheus/client_golang", "go.yaml.in/yaml/v3", "golang.org/x/sys"},
 	},
-	"cli":           {tier: wiring, also: []string{"config", "app"}, outside: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"}},
+	"cli":           {tier: wiring, also: []string{"config", "app"}, outside: []string{"github.com/boombuler/barcode", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"}},
 	"cmd/confidant": {tier: wiring, only: []string{"cli"}},
 
 	// what stands beside the code
@@ -110,11 +122,13 @@ var rooms = map[string]room{
 	"audit/audittest":     {tier: proof},
 	"keyring/keyringtest": {tier: proof},
 	"store/storetest":     {tier: proof},
+	"proof/access":        {tier: proof},
 	"proof/bench":         {tier: proof},
 	"proof/bench/bare":    {tier: proof},
 	"proof/cloud":         {tier: proof},
 	"proof/contract":      {tier: proof},
 	"proof/crash":         {tier: proof},
+	"proof/login":         {tier: proof},
 	"proof/outage":        {tier: proof},
 	"proof/server":        {tier: proof},
 	"proof/table":         {tier: proof},

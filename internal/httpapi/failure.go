@@ -2,8 +2,11 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -89,6 +92,7 @@ type failure struct {
 	words      string
 	reference  string
 	conflicts  vault.Conflicts
+	members    map[string]any // further ones of the body
 	retryAfter string
 }
 
@@ -107,6 +111,7 @@ func failureFor(err error) failure {
 		}
 		f.reference = fe.Reference
 		f.conflicts, _ = fe.Details.(vault.Conflicts)
+		f.members, _ = fe.Details.(map[string]any)
 		wanted = fe.RetryIn
 	}
 	f.retryAfter = retryAfter(kind, wanted)
@@ -124,6 +129,14 @@ func (f *failure) append(b []byte) []byte {
 	if f.conflicts != nil {
 		b = append(b, `,"conflicts":`...)
 		b = appendConflicts(b, f.conflicts)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.members)) {
+		value, err := json.Marshal(f.members[name])
+		if err != nil {
+			continue // the words say enough
+		}
+		b = append(appendString(append(b, ','), name), ':')
+		b = append(b, value...)
 	}
 	return append(b, '}')
 }

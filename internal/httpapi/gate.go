@@ -18,7 +18,7 @@ func (c *call) gates() error {
 		return nil
 	}
 	principal, err := c.s.chain.Authenticate(c.r)
-	if err != nil {
+	if err := c.s.tokenFailures.Judged(c.caller.Client, err); err != nil {
 		return c.turnAway(err)
 	}
 	c.caller.Principal = principal

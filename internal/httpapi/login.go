@@ -42,11 +42,20 @@ func logIn(c *call) error {
 	if err := c.hasStep(); err != nil || c.status != 0 {
 		return err
 	}
-	c.s.login.ServeHTTP(c, c.r)
-	if c.login == nil {
-		return nil // a form, or sent on to the next step
+	if form := c.route.method == http.MethodGet && !isAPI(c.r.URL.Path); !form {
+		if err := c.s.loginFailures.Allow(c.caller.Client); err != nil {
+			return err
+		}
 	}
-	id, err := c.login.identity, c.login.err
+	c.Header()["Content-Type"] = valueHTML // keeps redirects without a body
+	c.s.login.ServeHTTP(c, c.r)
+	if c.login == nil { // a form, or sent on to the next step
+		if c.Header().Get("Set-Cookie") != "" {
+			c.s.loginFailures.Begun(c.caller.Client) // the browser's half of what is kept here
+		}
+		return nil
+	}
+	id, err := c.login.identity, c.s.loginFailures.Judged(c.caller.Client, c.login.err)
 	if err == nil {
 		c.caller.Principal = id.Principal
 		err = c.s.sessions.Admits(id)
@@ -57,7 +66,6 @@ func logIn(c *call) error {
 	if err := c.record("login"); err != nil {
 		return err
 	}
-	c.Header()["Content-Type"] = valueHTML // keeps the redirect without a body
 	return c.s.sessions.LogIn(c, c.r, id)
 }
 
@@ -96,6 +104,10 @@ func loggedOut(c *call) error {
 // goes on; "" if it is over.
 func (c *call) leave() (next string, err error) {
 	p, err := c.s.chain.Authenticate(c.r)
+	if fault.Is(err, fault.Denied) { // no longer admitted, but free to go
+		c.s.sessions.End(c, c.r)
+		return "", nil
+	}
 	if err != nil || !p.Ambient {
 		return "", nil
 	}

@@ -51,6 +51,9 @@ type Options struct {
 	// LoginMissing tells those who try what is missing.
 	Login        authn.LoginFlow
 	LoginMissing string
+	// TokenFailures and LoginFailures limit how often a client may fail; nil: no
+	// limit.
+	TokenFailures, LoginFailures *authn.Failures
 
 	// Audit takes the records of what is no use case, Refusals those of calls
 	// without a proof that holds. AuditFailOpen lets people log in and out when
@@ -91,6 +94,8 @@ type server struct {
 	login           *chi.Mux     // nil: nobody logs in
 	leaver          authn.Leaver // nil: no identity provider takes part in log-outs
 	loginMissing    string
+	tokenFailures   *authn.Failures
+	loginFailures   *authn.Failures
 	audit           audit.Log
 	refusals        *audit.Refusals
 	auditFailOpen   bool
@@ -141,8 +146,8 @@ func New(o Options) (http.Handler, error) {
 	s := &server{
 		vault: o.Vault, pages: o.Pages,
 		chain: o.Chain, sessions: o.Sessions, proxies: o.Proxies, login: newLogin(o.Login), loginMissing: o.LoginMissing,
-		leaver: leaverOf(o.Login),
-		audit:  o.Audit, refusals: o.Refusals, auditFailOpen: o.AuditFailOpen,
+		leaver: leaverOf(o.Login), tokenFailures: o.TokenFailures, loginFailures: o.LoginFailures,
+		audit: o.Audit, refusals: o.Refusals, auditFailOpen: o.AuditFailOpen,
 		readOnly: o.ReadOnly, settings: o.Settings, customDirectory: o.CustomDirectory, sslify: o.SSLify,
 		bodyLimit: o.BodyLimit, timeout: o.Timeout,
 		log: o.Log, metrics: o.Metrics, now: o.Now, random: o.Random,

@@ -79,8 +79,9 @@ func (h *Header) Authenticate(r *http.Request) (authz.Principal, error) {
 	if len(usernames) == 0 || len(emails) == 0 || usernames[0] == "" || emails[0] == "" {
 		return authz.Principal{}, authn.ErrNoProof
 	}
-	email := strings.ToLower(strings.TrimSpace(emails[0]))
-	if len(usernames) > 1 || len(emails) > 1 || !plausible(email) {
+	given := strings.TrimSpace(emails[0])
+	email := strings.ToLower(given)
+	if len(usernames) > 1 || len(emails) > 1 || !plausible(email) || strings.ContainsFunc(given, becomesASCII) {
 		return authz.Principal{}, fault.New(fault.Unauthenticated, "The identity headers are not usable.")
 	}
 	return authz.Principal{
@@ -99,6 +100,10 @@ func plausible(email string) bool {
 		return c == ',' || unicode.IsSpace(c) || unicode.IsControl(c)
 	})
 }
+
+// becomesASCII reports whether a character is another one's in lower case, as the
+// Kelvin sign is: an address with it must not become somebody else's.
+func becomesASCII(c rune) bool { return c > unicode.MaxASCII && unicode.ToLower(c) <= unicode.MaxASCII }
 
 // Mount implements authn.LoginFlow: one request logs in.
 func (h *Header) Mount(router chi.Router, done authn.Done) {

@@ -36,9 +36,12 @@ type Options struct {
 	MaxVersion   int
 	MaxLifetime  time.Duration
 	CacheSize    int // tokens
-	Log          *slog.Logger
-	Now          func() time.Time // nil: time.Now
-	Metrics      Metrics          // nil: none
+	// Allow is asked before a token is opened that is not known yet, which costs a
+	// call to the key service; an error is returned as it is. nil: it always may.
+	Allow   func(*http.Request) error
+	Log     *slog.Logger
+	Now     func() time.Time // nil: time.Now
+	Metrics Metrics          // nil: none
 }
 
 // Metrics counts and times, under the names of the older service.
@@ -99,9 +102,12 @@ func (a *Authenticator) Authenticate(r *http.Request) (authz.Principal, error) {
 	if !ok {
 		return authz.Principal{}, authn.ErrNoProof
 	}
-	p, err := a.check(r.Context(), username, token)
+	p, err := a.check(r, username, token)
 	if err == nil {
 		return p, nil
+	}
+	if fault.Is(err, fault.RateLimited) {
+		return authz.Principal{}, err
 	}
 	if errors.Is(err, keyring.ErrUnavailable) {
 		return authz.Principal{}, fault.Wrap(fault.Unavailable, "The key service does not answer.", err)
@@ -123,7 +129,7 @@ func proof(r *http.Request) (username, token string, ok bool) {
 	return "", "", false
 }
 
-func (a *Authenticator) check(ctx context.Context, username, token string) (authz.Principal, error) {
+func (a *Authenticator) check(r *http.Request, username, token string) (authz.Principal, error) {
 	if token == "" {
 		return authz.Principal{}, errors.New("the token is empty")
 	}
@@ -141,7 +147,7 @@ func (a *Authenticator) check(ctx context.Context, username, token string) (auth
 	} else {
 		a.o.Metrics.Count("token_version_2", 1)
 	}
-	o, err := a.open(ctx, c, token)
+	o, err := a.open(r, c, token)
 	if err != nil {
 		return authz.Principal{}, err
 	}
@@ -152,17 +158,22 @@ func (a *Authenticator) check(ctx context.Context, username, token string) (auth
 }
 
 // open returns what a token holds, from memory or by the key service.
-func (a *Authenticator) open(ctx context.Context, c claimed, token string) (opened, error) {
+func (a *Authenticator) open(r *http.Request, c claimed, token string) (opened, error) {
 	key := cacheKey(c, a.o.To, token)
 	o, known, refused := a.cache.get(key, a.o.Now())
 	if known || refused != nil {
 		return o, refused
 	}
+	if a.o.Allow != nil {
+		if err := a.o.Allow(r); err != nil {
+			return opened{}, err
+		}
+	}
 	defer a.o.Metrics.Time("decrypt_token", time.Now())
 	got, err, _ := a.decrypting.Do(string(key[:]), func() (any, error) {
 		// One call serves all who wait with this token, so it must not end with
 		// the request that began it.
-		return a.decrypt(context.WithoutCancel(ctx), c, token)
+		return a.decrypt(context.WithoutCancel(r.Context()), c, token)
 	})
 	if err == nil {
 		o = got.(opened)

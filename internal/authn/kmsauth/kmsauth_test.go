@@ -532,3 +532,34 @@ func FuzzAuthenticate(f *testing.F) {
 		}
 	})
 }
+
+// A client over its limit may go on with a token that is known; one that is not
+// costs no call to the key service.
+func TestAuthenticate_AsksBeforeItOpensAnUnknownToken(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := b.options()
+	var limited error
+	o.Allow = func(*http.Request) error { return limited }
+	a := authenticator(t, o)
+	known := b.token(t, "alias/authnz", b.lasting(), v2("service", "one"))
+	unknown := b.token(t, "alias/authnz", b.lasting(), v2("service", "two"))
+	if _, err := a.Authenticate(basic("2/service/one", known)); err != nil {
+		t.Fatal(err)
+	}
+	limited = fault.New(fault.RateLimited, "later")
+	calls := b.aws.Calls("kms", "Decrypt")
+	if _, err := a.Authenticate(basic("2/service/one", known)); err != nil {
+		t.Errorf("a known token: %v", err)
+	}
+	if _, err := a.Authenticate(basic("2/service/two", unknown)); !errors.Is(err, limited) {
+		t.Errorf("an unknown token: %v, want to wait", err)
+	}
+	if got := b.aws.Calls("kms", "Decrypt"); got != calls {
+		t.Errorf("%d calls to the key service", got-calls)
+	}
+	limited = nil
+	if _, err := a.Authenticate(basic("2/service/two", unknown)); err != nil {
+		t.Errorf("after the wait: %v", err)
+	}
+}
