@@ -5,8 +5,6 @@ package header
 import (
 	"errors"
 	"net/http"
-	"strings"
-	"unicode"
 
 	"github.com/go-chi/chi/v5"
 
@@ -14,9 +12,6 @@ import (
 	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/fault"
 )
-
-// maxEmail bounds an e-mail address in bytes (RFC 5321: 64, "@", 255).
-const maxEmail = 320
 
 // Options names the headers and who is believed.
 type Options struct {
@@ -79,9 +74,8 @@ func (h *Header) Authenticate(r *http.Request) (authz.Principal, error) {
 	if len(usernames) == 0 || len(emails) == 0 || usernames[0] == "" || emails[0] == "" {
 		return authz.Principal{}, authn.ErrNoProof
 	}
-	given := strings.TrimSpace(emails[0])
-	email := strings.ToLower(given)
-	if len(usernames) > 1 || len(emails) > 1 || !plausible(email) || strings.ContainsFunc(given, becomesASCII) {
+	email, ok := authn.FoldEmail(emails[0])
+	if len(usernames) > 1 || len(emails) > 1 || !ok {
 		return authz.Principal{}, fault.New(fault.Unauthenticated, "The identity headers are not usable.")
 	}
 	return authz.Principal{
@@ -92,18 +86,6 @@ func (h *Header) Authenticate(r *http.Request) (authz.Principal, error) {
 		Ambient:       true,
 	}, nil
 }
-
-// plausible keeps out what cannot be one name: several joined by a proxy,
-// blanks, control characters.
-func plausible(email string) bool {
-	return email != "" && len(email) <= maxEmail && !strings.ContainsFunc(email, func(c rune) bool {
-		return c == ',' || unicode.IsSpace(c) || unicode.IsControl(c)
-	})
-}
-
-// becomesASCII reports whether a character is another one's in lower case, as the
-// Kelvin sign is: an address with it must not become somebody else's.
-func becomesASCII(c rune) bool { return c > unicode.MaxASCII && unicode.ToLower(c) <= unicode.MaxASCII }
 
 // Mount implements authn.LoginFlow: one request logs in.
 func (h *Header) Mount(router chi.Router, done authn.Done) {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/beevik/etree"
 	"github.com/crewjam/saml"
@@ -22,7 +21,6 @@ import (
 // Bounds in bytes.
 const (
 	maxForm     = 1 << 20 // of a request to the consumer
-	maxEmail    = 320     // RFC 5321: 64, "@", 255
 	maxName     = 256     // of a first or last name
 	maxProvider = 1000    // of what the session keeps for the log-out
 )
@@ -136,8 +134,8 @@ func (s *SAML) identity(c claims) (authn.Identity, error) {
 	if values := c.attributes["email"]; len(values) > 0 && values[0] != "" {
 		email = values[0]
 	}
-	email = strings.ToLower(email)
-	if !plausible(email) {
+	email, ok := authn.FoldEmail(email)
+	if !ok {
 		return authn.Identity{}, fault.Wrap(fault.Unauthenticated, "Not Authenticated",
 			errors.New("the assertion names nobody, or nobody that can be one user"))
 	}
@@ -153,14 +151,6 @@ func (s *SAML) identity(c claims) (authn.Identity, error) {
 		LastName:  c.name("lastname", "last_name"),
 		Provider:  c.provider(),
 	}, nil
-}
-
-// plausible keeps out what cannot be one name: several joined, blanks, control
-// characters.
-func plausible(email string) bool {
-	return email != "" && len(email) <= maxEmail && !strings.ContainsFunc(email, func(c rune) bool {
-		return c == ',' || unicode.IsSpace(c) || unicode.IsControl(c)
-	})
 }
 
 // name returns the first value of the attribute that has one of these names,
