@@ -37,11 +37,13 @@ var forms = map[string]struct {
 	},
 	"code, refused": {
 		code(authn.LoginCodePage{Challenge: "c1", Error: "The code is wrong."}),
-		[]string{`role="alert"`, `aria-describedby="error code-hint" aria-invalid="true"`, `<details class="field">`}, nil,
+		[]string{`role="alert"`, `aria-describedby="error code-hint" aria-invalid="true"`, `<details class="field">`},
+		nil,
 	},
 	"code, recovery code refused": {
 		code(authn.LoginCodePage{Challenge: "c1", Error: "The code is wrong.", Recovery: true}),
-		[]string{`<details class="field" open>`, `aria-describedby="error recovery-hint" aria-invalid="true"`}, nil,
+		[]string{`<details class="field" open>`, `aria-describedby="error recovery-hint" aria-invalid="true"`},
+		nil,
 	},
 	"setup": {
 		setup(authn.SetupPage{Token: "t1", MinPassword: 12}),
@@ -55,11 +57,13 @@ var forms = map[string]struct {
 			`aria-describedby="name-error name-hint" aria-invalid="true"`, `id="name-error">Bad name.`,
 			`aria-describedby="password-error password-hint" aria-invalid="true"`, `id="password-error">Too short.`,
 			`aria-invalid="true" aria-describedby="repeat-error"`, `id="repeat-error">They differ.`,
-		}, nil,
+		},
+		nil,
 	},
 	"setup, no good link": {
 		setup(authn.SetupPage{Token: "t1", Error: "No good.", Unusable: true}),
-		[]string{`role="alert"`, `href="/login"`}, []string{"<form", "t1"},
+		[]string{`role="alert"`, `href="/login"`},
+		[]string{"<form", "t1"},
 	},
 }
 
