@@ -296,7 +296,7 @@ func TestLogIn_TokenEndpointThatFails(t *testing.T) {
 			answerJSON(rw, 307, object{})
 		}, 503},
 		"redirects": {func(rw http.ResponseWriter, r *http.Request) {
-			http.Redirect(rw, r, elsewhere.URL+"/"+r.PostFormValue("code"), 302)
+			http.Redirect(rw, r, elsewhere.URL+"/"+r.PostFormValue("code"), http.StatusFound)
 		}, 503},
 		"redirects to no URL": {func(rw http.ResponseWriter, r *http.Request) {
 			rw.Header().Set("Location", "http://%zz/"+r.PostFormValue("code"))
