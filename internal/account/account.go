@@ -15,6 +15,7 @@
 package account
 
 import (
+	"context"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -79,6 +80,9 @@ type Options struct {
 	// PollEvery is how often the version document is read, and with that how
 	// late a change made by another process is noticed.
 	PollEvery time.Duration
+	// Follow loads what else the version document stands for; nil: nothing does.
+	// Run calls it whenever that has moved.
+	Follow func(context.Context) error
 	// Hash is the cost of a password; zero: DefaultHash.
 	Hash Hash
 
@@ -98,6 +102,7 @@ type Accounts struct {
 	secrets       keyring.Keyring // nil: there are no one-time codes
 	admins        map[string]bool // by folded e-mail
 	pollEvery     time.Duration
+	follow        func(context.Context) error
 	passwords     *passwords
 	now           func() time.Time
 	random        io.Reader
@@ -106,6 +111,7 @@ type Accounts struct {
 	verified *lru.Cache[[sha256.Size]byte, *claims]
 
 	refreshing sync.Mutex // one load at a time, so that an older one cannot replace a newer
+	followed   int        // version at which follow succeeded; guarded by refreshing
 	state      atomic.Pointer[state]
 }
 
@@ -136,6 +142,7 @@ func New(o Options) (*Accounts, error) {
 		secrets:       o.Secrets,
 		admins:        make(map[string]bool, len(o.AdminUsers)),
 		pollEvery:     o.PollEvery,
+		follow:        o.Follow,
 		now:           o.Now,
 		random:        o.Random,
 	}
@@ -144,6 +151,9 @@ func New(o Options) (*Accounts, error) {
 	}
 	if a.random == nil {
 		a.random = rand.Reader
+	}
+	if a.follow == nil {
+		a.follow = func(context.Context) error { return nil }
 	}
 	for _, email := range o.AdminUsers {
 		a.admins[strings.ToLower(email)] = true
@@ -185,6 +195,15 @@ func (a *Accounts) Spelling(name string) string {
 		return ""
 	}
 	return s.accounts[fold(name)].Name
+}
+
+// SessionsSince returns the moment before which every browser session has
+// ended; zero: none has.
+func (a *Accounts) SessionsSince() time.Time {
+	if s := a.state.Load(); s != nil {
+		return s.sessions
+	}
+	return time.Time{}
 }
 
 // ListedAdministrator reports whether an e-mail address stands in ADMIN_USERS.

@@ -21,6 +21,8 @@ type Revocation struct {
 // pair of name and role.
 type revocationsBody struct {
 	Revocations []revocationBody `json:"revocations"`
+	// Sessions that began before this have ended; zero: none have.
+	Sessions time.Time `json:"sessions,omitzero"`
 }
 
 type revocationBody struct {

@@ -106,6 +106,7 @@ type state struct {
 	loaded   time.Time // when loading began
 	accounts map[string]record
 	revoked  revoked
+	sessions time.Time // those that began before have ended
 }
 
 // known returns what is known, or Unavailable before the first Refresh.
@@ -144,9 +145,9 @@ func (a *Accounts) Run(ctx context.Context) {
 		err := a.poll(ctx)
 		switch {
 		case err == nil && failing:
-			a.log.Info("accounts are up to date again")
+			a.log.Info("accounts and policies are up to date again")
 		case err != nil && !failing && ctx.Err() == nil:
-			a.log.Error("accounts cannot be brought up to date", "error", err)
+			a.log.Error("accounts and policies cannot be brought up to date", "error", err)
 		}
 		failing = err != nil
 	}
@@ -166,10 +167,19 @@ func (a *Accounts) poll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s := a.state.Load(); s != nil && s.version == version && a.now().Sub(s.loaded) < reloadEvery {
-		return nil
+	var errs error
+	s := a.state.Load()
+	old := s != nil && a.now().Sub(s.loaded) >= reloadEvery
+	if s == nil || s.version != version || old {
+		errs = a.load(ctx, version, body)
 	}
-	return a.load(ctx, version, body)
+	if a.followed != version || old {
+		if err := a.follow(ctx); err != nil {
+			return errors.Join(errs, err)
+		}
+		a.followed = version
+	}
+	return errs
 }
 
 // load reads everything. The version was read before, so a change made
@@ -200,7 +210,7 @@ func (a *Accounts) load(ctx context.Context, version int, recent versionBody) er
 	if err != nil {
 		return err
 	}
-	s.revoked = newRevoked(revocations)
+	s.revoked, s.sessions = newRevoked(revocations), revocations.Sessions
 	a.state.Store(s)
 	return nil
 }
@@ -247,6 +257,10 @@ func (a *Accounts) writeDocument(ctx context.Context, kind, id string, body any,
 	}
 	return nil
 }
+
+// Announce lets every process know that something changed that the version
+// document stands for beside accounts.
+func (a *Accounts) Announce(ctx context.Context) error { return a.announce(ctx, "") }
 
 // announce moves the version document, after a change has been stored. name is
 // the account that changed; empty if none did.

@@ -2,9 +2,11 @@ package account_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +67,57 @@ func TestRun_NoticesWhatAnotherProcessChanged(t *testing.T) {
 			synctest.Wait()
 		})
 	}
+}
+
+// TestRun_FollowsTheVersionDocument also when the process itself moved it last,
+// and until it could.
+func TestRun_FollowsTheVersionDocument(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		var failing atomic.Bool
+		r := newRoom(t, func(o *account.Options) {
+			o.Follow = func(context.Context) error {
+				calls.Add(1)
+				if failing.Load() {
+					return errors.New("broken")
+				}
+				return nil
+			}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		go r.Run(ctx)
+		want := func(what string, n int64) {
+			t.Helper()
+			if got := calls.Load(); got != n {
+				t.Errorf("%s: followed %d times, want %d", what, got, n)
+			}
+		}
+		time.Sleep(20*time.Second + time.Millisecond)
+		want("nothing happened", 0)
+		if err := r.Announce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.mustAdd(t, "alice")
+		want("before a poll", 0)
+		if err := r.Settled(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want("announced", 1)
+		failing.Store(true)
+		if err := r.Announce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		want("failing", 3)
+		failing.Store(false)
+		time.Sleep(15 * time.Second)
+		want("once it succeeded", 4)
+		time.Sleep(time.Minute)
+		want("a minute later", 5)
+		cancel()
+		synctest.Wait()
+	})
 }
 
 func TestRun_ReadsOneDocumentWhileNothingHappens(t *testing.T) {

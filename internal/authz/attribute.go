@@ -3,6 +3,7 @@ package authz
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cedar-policy/cedar-go/types"
@@ -23,6 +24,12 @@ var resourceTypes = []ResourceType{
 
 // actions are all actions.
 var actions = []Action{List, Get, Metadata, Create, Update, Revert, Archive}
+
+// ResourceTypes returns all resource types.
+func ResourceTypes() []ResourceType { return slices.Clone(resourceTypes) }
+
+// Actions returns all actions.
+func Actions() []Action { return slices.Clone(actions) }
 
 func principalUID(p *Principal) types.EntityUID {
 	return types.EntityUID{Type: principalTypes[p.Type], ID: types.String(p.Name)}
@@ -66,11 +73,7 @@ func resourceRecord(r *Resource, names attributes) types.Record {
 		case "id":
 			m[name] = types.String(r.ID)
 		case "name":
-			if r.Type == ServiceResource {
-				m[name] = types.String(cmp.Or(r.Name, r.ID))
-			} else {
-				m[name] = types.String(r.Name)
-			}
+			m[name] = types.String(r.name())
 		case "revision":
 			m[name] = types.Long(r.Revision)
 		case "enabled":
@@ -100,6 +103,14 @@ func resourceRecord(r *Resource, names attributes) types.Record {
 		}
 	}
 	return types.NewRecord(m)
+}
+
+// name is the attribute of that name.
+func (r *Resource) name() string {
+	if r.Type == ServiceResource {
+		return cmp.Or(r.Name, r.ID)
+	}
+	return r.Name
 }
 
 // contextRecord returns the attributes asked for, which are such as the schema

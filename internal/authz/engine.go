@@ -27,8 +27,9 @@ var _ Policy = (*Engine)(nil)
 
 // NewEngine returns an engine with the shipped entries and the stored ones. An
 // entry with a shipped entry's name says only whether that one is active. It
-// returns an error that names every entry that does not hold: Cedar that does
-// not parse or looks at what the schema does not know, bad or repeated names.
+// returns an error that names every entry that does not hold: bad or repeated
+// names, and of active entries Cedar that does not parse or looks at what the
+// schema does not know.
 func NewEngine(stored []Entry) (*Engine, error) {
 	s, err := loadSchema()
 	if err != nil {
@@ -48,12 +49,12 @@ func (e *Engine) Replace(stored []Entry) error {
 	errs := []error{err}
 	var rules []rule
 	for _, entry := range entries {
+		if !entry.Active {
+			continue
+		}
 		policies, err := e.schema.parse(entry)
 		if err != nil {
 			errs = append(errs, err)
-			continue
-		}
-		if !entry.Active {
 			continue
 		}
 		for _, p := range policies {
@@ -79,10 +80,12 @@ func (e *Engine) Decide(_ context.Context, r Request) Decision {
 	if list == nil {
 		return Decision{}
 	}
-	decision, diagnostic := cedar.Authorize(list, &question{request: &r, list: list}, cedar.Request{
-		Principal: principalUID(&r.Principal),
+	q := &question{request: &r, list: list}
+	q.principal.UID, q.resource.UID = principalUID(&r.Principal), resourceUID(&r.Resource)
+	decision, diagnostic := cedar.Authorize(q, q, cedar.Request{
+		Principal: q.principal.UID,
 		Action:    actionUID(r.Action),
-		Resource:  resourceUID(&r.Resource),
+		Resource:  q.resource.UID,
 		Context:   contextRecord(&r, list.context),
 	})
 	d := Decision{Allowed: decision == cedar.Allow && len(diagnostic.Errors) == 0}
@@ -121,22 +124,8 @@ type shortlist struct {
 	principal, resource, context attributes // that the rules look at
 }
 
-var _ cedar.PolicyIterator = (*shortlist)(nil)
-
-// All implements cedar.PolicyIterator. The id of a policy is the name of its
-// entry, so several policies may have the same.
-func (l *shortlist) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
-	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
-		for i := range l.rules {
-			if !yield(l.rules[i].entry, l.rules[i].policy) {
-				return
-			}
-		}
-	}
-}
-
-// question hands one request's principal and resource to Cedar, made when a
-// policy first looks at them.
+// question hands to Cedar the policies that can decide one request, and its
+// principal and resource, made when a policy first looks at them.
 type question struct {
 	request             *Request
 	list                *shortlist
@@ -145,20 +134,39 @@ type question struct {
 	hasResource         bool
 }
 
-var _ types.EntityGetter = (*question)(nil)
+var (
+	_ cedar.PolicyIterator = (*question)(nil)
+	_ types.EntityGetter   = (*question)(nil)
+)
+
+// All implements cedar.PolicyIterator. The id of a policy is the name of its
+// entry, so several policies may have the same.
+func (q *question) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
+	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
+		for i := range q.list.rules {
+			r := &q.list.rules[i]
+			if r.guard != nil && !r.guard(q.request) {
+				continue
+			}
+			if !yield(r.entry, r.policy) {
+				return
+			}
+		}
+	}
+}
 
 // Get implements types.EntityGetter. There are no entities but these two.
 func (q *question) Get(uid types.EntityUID) (types.Entity, bool) {
 	switch uid {
-	case principalUID(&q.request.Principal):
+	case q.principal.UID:
 		if !q.hasPrincipal {
-			q.principal = types.Entity{UID: uid, Attributes: principalRecord(&q.request.Principal, q.list.principal)}
+			q.principal.Attributes = principalRecord(&q.request.Principal, q.list.principal)
 			q.hasPrincipal = true
 		}
 		return q.principal, true
-	case resourceUID(&q.request.Resource):
+	case q.resource.UID:
 		if !q.hasResource {
-			q.resource = types.Entity{UID: uid, Attributes: resourceRecord(&q.request.Resource, q.list.resource)}
+			q.resource.Attributes = resourceRecord(&q.request.Resource, q.list.resource)
 			q.hasResource = true
 		}
 		return q.resource, true

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cedar-policy/cedar-go"
@@ -20,9 +21,9 @@ type Entry struct {
 //go:embed policies/*.cedar
 var policyFiles embed.FS
 
-// shipped returns the entries that every engine holds. They can be disabled,
+// Shipped returns the entries that every engine holds. They can be disabled,
 // not deleted and not changed.
-func shipped() []Entry {
+func Shipped() []Entry {
 	entries := []Entry{
 		{Name: "default-users", Description: "People work with credentials and services."},
 		{Name: "default-administrators", Description: "Administrators look after policies, accounts, tokens, audit log and clean-up."},
@@ -43,7 +44,7 @@ func shipped() []Entry {
 // withShipped returns the shipped entries, active as stored says, followed by
 // the other stored ones.
 func withShipped(stored []Entry) ([]Entry, error) {
-	entries := shipped()
+	entries := Shipped()
 	index := make(map[string]int, len(entries)+len(stored))
 	for i, e := range entries {
 		index[e.Name] = i
@@ -87,20 +88,57 @@ func checkName(name string) error {
 	return nil
 }
 
-// parse reads and checks the policies of an entry, also of an inactive one: an
-// entry that cannot be enabled is not worth keeping.
+// parse reads and checks the policies of an entry.
 func (s *schema) parse(e Entry) ([]*cedar.Policy, error) {
 	list, err := cedar.NewPolicyListFromBytes(e.Name, []byte(e.Cedar))
 	if err != nil {
-		return nil, fmt.Errorf("policy %q: %w", e.Name, err)
+		return nil, syntaxMistake(e, err)
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("policy %q holds no policy", e.Name)
 	}
-	for _, p := range list {
+	for i, p := range list {
 		if err := s.check(p); err != nil {
-			return nil, fmt.Errorf("policy %q, line %d: %w", e.Name, p.Position().Line, err)
+			end := len(e.Cedar)
+			if i+1 < len(list) {
+				end = list[i+1].Position().Offset
+			}
+			return nil, schemaMistake(e, p.Position().Offset, end, err)
 		}
 	}
 	return list, nil
+}
+
+// Check reports what is wrong with an entry that is to be stored, active or not:
+// one that cannot be enabled is not worth keeping. Cedar that does not parse, or
+// looks at what the schema does not know, is a *MistakeError.
+func (e *Engine) Check(entry Entry) error {
+	entries, err := withShipped([]Entry{entry})
+	if err != nil {
+		return err
+	}
+	if entries[len(entries)-1] == entry { // not a shipped one
+		_, err = e.schema.parse(entry)
+	}
+	return err
+}
+
+// Effects returns what the policies of a Cedar text do, in their order and each
+// once: "permit", "forbid". It returns nothing for a text that does not parse.
+func Effects(text string) []string {
+	list, err := cedar.NewPolicyListFromBytes("", []byte(text))
+	if err != nil {
+		return nil
+	}
+	var effects []string
+	for _, p := range list {
+		effect := "permit"
+		if p.Effect() == cedar.Forbid {
+			effect = "forbid"
+		}
+		if !slices.Contains(effects, effect) {
+			effects = append(effects, effect)
+		}
+	}
+	return effects
 }

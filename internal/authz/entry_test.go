@@ -17,7 +17,6 @@ func TestNewEngine_RefusesEntriesThatDoNotHold(t *testing.T) {
 		"no Cedar":              {[]authz.Entry{entry("p", "allow everybody")}, `"p"`},
 		"empty":                 {[]authz.Entry{entry("p", "")}, "no policy"},
 		"only a comment":        {[]authz.Entry{entry("p", "// later")}, "no policy"},
-		"inactive and broken":   {[]authz.Entry{{Name: "p", Cedar: "permit"}}, `"p"`},
 		"unknown attribute":     {[]authz.Entry{entry("p", `permit (principal, action, resource is credential) when { resource.owner == "x" };`)}, "owner"},
 		"attribute not of all":  {[]authz.Entry{entry("p", `permit (principal, action, resource) when { resource.tags.contains("x") };`)}, "tags"},
 		"optional, not asked":   {[]authz.Entry{entry("p", `permit (principal, action, resource) when { context.client.isLoopback() };`)}, "client"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/cedar-policy/cedar-go"
+	publicast "github.com/cedar-policy/cedar-go/ast"
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 )
@@ -13,6 +14,7 @@ import (
 type rule struct {
 	entry  cedar.PolicyID
 	policy *cedar.Policy
+	guard  guard
 	scope  *ast.Policy
 	reads  map[types.String]names // by variable
 }
@@ -26,15 +28,28 @@ type names struct {
 
 func newRule(entry string, p *cedar.Policy) rule {
 	r := rule{
-		entry:  cedar.PolicyID(entry),
-		policy: p,
-		scope:  (*ast.Policy)(p.AST()),
-		reads:  map[types.String]names{},
+		entry: cedar.PolicyID(entry),
+		scope: (*ast.Policy)(p.AST()),
+		reads: map[types.String]names{},
 	}
+	r.policy, r.guard = withoutScope(*r.scope), guardOf(r.scope)
 	for _, condition := range r.scope.Conditions {
 		ast.Inspect(ast.NewNode(condition.Body), r.inspect)
 	}
 	return r
+}
+
+// withoutScope returns a policy without those parts of its scope that mayApply has
+// answered before it is evaluated.
+func withoutScope(p ast.Policy) *cedar.Policy {
+	if _, ok := p.Principal.(ast.ScopeTypeIs); ok {
+		p.Principal = ast.ScopeTypeAll{}
+	}
+	if _, ok := p.Resource.(ast.ScopeTypeIs); ok {
+		p.Resource = ast.ScopeTypeAll{}
+	}
+	p.Action = ast.ScopeTypeAll{}
+	return cedar.NewPolicyFromAST((*publicast.Policy)(&p))
 }
 
 // inspect notes which attributes a node looks at. A variable that is used in
