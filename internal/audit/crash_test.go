@@ -19,9 +19,9 @@ import (
 
 // The test program starts itself again as a process to kill or to starve.
 var (
-	childRole = flag.String("child", "", "act as a child process of a test: append or starve")
+	childRole = flag.String("child", "", "act as a child process of a test: append, starve or rotate")
 	childDir  = flag.String("child-dir", "", "the child's audit directory")
-	childName = flag.String("child-name", "", "begins the user of the child's records")
+	childName = flag.String("child-name", "", "begins the user of the child's records, or names its selection and where it is killed")
 )
 
 func TestMain(m *testing.M) {
@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 		err = appendForever(*childDir, *childName)
 	case "starve":
 		err = starve(*childDir)
+	case "rotate":
+		err = rotateUntil(*childDir, *childName)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

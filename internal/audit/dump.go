@@ -64,6 +64,7 @@ func Dump(ctx context.Context, dir string, to io.Writer, o DumpOptions) (written
 		return 0, err
 	}
 	defer closeAll(segments)
+	segments = segments[beginning(segments):]
 	since := ""
 	if !o.Since.IsZero() {
 		since = string(appendDate(nil, o.Since))

@@ -40,7 +40,9 @@ type FileOptions struct {
 //
 //	00000001-000000000001.jsonl      a segment: its ordinal, its first record
 //	00000001-000000000001.jsonl.sig  the signature of its last record
+//	00000001-000000000001.jsonl.new  the same, which a rotation is writing anew
 //	lock                             orders the writers
+//	rotation                         keeps rotations apart
 //	torn                             ends of lines that a crash left behind
 //	reserve                          space kept free for a full disk
 //	index.db                         see Index
@@ -288,5 +290,6 @@ func (r *receipt) Wait(ctx context.Context) error { return r.flush.wait(ctx, r.n
 type live struct {
 	segment
 	file    *os.File
-	flushed int64 // bytes known to be on the disk; the flusher's
+	inode   uint64 // of the file, which a rotation may replace by another
+	flushed int64  // bytes known to be on the disk; the flusher's
 }

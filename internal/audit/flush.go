@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -218,7 +219,7 @@ func (f *flusher) stop() error {
 // bring brings everything to the disk.
 func (f *flusher) bring() error {
 	if l := f.broken.Load(); l != nil {
-		if err := rewrite(filepath.Join(f.dir, l.name()), l.flushed); err != nil {
+		if err := rewrite(filepath.Join(f.dir, l.name()), l.inode, l.flushed); err != nil {
 			return err
 		}
 		f.broken.Store(nil)
@@ -266,14 +267,21 @@ func (f *flusher) judge(err error) {
 // rewrite writes a segment's bytes from an offset on once more and flushes
 // them. The kernel reports a failed flush once and then takes the pages for
 // clean, so flushing again would say nothing about them. Bytes that no longer
-// form the chain they were written as were lost.
-func rewrite(path string, from int64) error {
+// form the chain they were written as were lost. A rotation that put another
+// file into place, or none, proved and flushed what it took over.
+func rewrite(path string, inode uint64, from int64) error {
 	// Not the file opened for appending: that cannot be written in its middle.
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	if inodeOf(file) != inode {
+		return nil
+	}
 	info, err := file.Stat()
 	if err != nil {
 		return err

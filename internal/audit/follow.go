@@ -8,11 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -24,8 +27,13 @@ const (
 // segmentSize is a segment as it stood at one moment.
 type segmentSize struct {
 	segment
-	size int64
+	inode uint64
+	size  int64
 }
+
+// errReplaced says that a rotation replaced a segment since its size was looked
+// at.
+var errReplaced = errors.New("an audit segment was replaced")
 
 // Refresh brings the index up to what the log holds now.
 func (x *Index) Refresh(ctx context.Context) error {
@@ -35,11 +43,13 @@ func (x *Index) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if slices.Equal(now, x.last) {
-		return nil
-	}
-	for more := true; more; {
-		if more, err = x.round(ctx, now); err != nil {
+	for more := !slices.Equal(now, x.last); more; {
+		more, err = x.round(ctx, now)
+		if errors.Is(err, errReplaced) {
+			more = true
+			now, err = segmentSizes(x.dir)
+		}
+		if err != nil {
 			return fmt.Errorf("bring the audit index up to date: %w", err)
 		}
 	}
@@ -55,11 +65,11 @@ func segmentSizes(dir string) (list []segmentSize, err error) {
 			return err
 		}
 		for _, s := range segments {
-			info, err := os.Stat(filepath.Join(dir, s.name()))
-			if err != nil {
+			var st unix.Stat_t
+			if err := unix.Stat(filepath.Join(dir, s.name()), &st); err != nil {
 				return fmt.Errorf("look at an audit segment: %w", err)
 			}
-			list = append(list, segmentSize{s, info.Size()})
+			list = append(list, segmentSize{s, st.Ino, st.Size})
 		}
 		return nil
 	})
@@ -153,9 +163,9 @@ func (r *indexing) saveHead() error {
 }
 
 // indexed returns how far each segment is indexed, and forgets those that are
-// gone or were rewritten, which makes them shorter.
+// gone or were rewritten.
 func (r *indexing) indexed(now []segmentSize) (map[uint64]int64, error) {
-	rows, err := r.tx.QueryContext(r.ctx, `SELECT ordinal, name, indexed FROM segment`)
+	rows, err := r.tx.QueryContext(r.ctx, `SELECT ordinal, name, inode, indexed FROM segment`)
 	if err != nil {
 		return nil, err
 	}
@@ -163,13 +173,15 @@ func (r *indexing) indexed(now []segmentSize) (map[uint64]int64, error) {
 	done := make(map[uint64]int64)
 	var stale []uint64
 	for rows.Next() {
-		var ordinal uint64
+		var ordinal, inode uint64
 		var name string
 		var size int64
-		if err := rows.Scan(&ordinal, &name, &size); err != nil {
+		if err := rows.Scan(&ordinal, &name, &inode, &size); err != nil {
 			return nil, err
 		}
-		kept := slices.ContainsFunc(now, func(s segmentSize) bool { return s.name() == name && s.size >= size })
+		kept := slices.ContainsFunc(now, func(s segmentSize) bool {
+			return s.name() == name && s.inode == inode && s.size >= size
+		})
 		if kept {
 			done[ordinal] = size
 		} else {
@@ -194,10 +206,16 @@ func (r *indexing) indexed(now []segmentSize) (map[uint64]int64, error) {
 // segment indexes a segment from an offset on.
 func (r *indexing) segment(s segmentSize, from int64, live bool) error {
 	file, err := os.Open(filepath.Join(r.dir, s.name()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return errReplaced
+	}
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	if inodeOf(file) != s.inode {
+		return errReplaced
+	}
 	if live {
 		// The head must not be remembered before the disk has it.
 		if err := file.Sync(); err != nil {
@@ -239,7 +257,7 @@ func (r *indexing) segment(s segmentSize, from int64, live bool) error {
 	if err := r.save(b); err != nil {
 		return err
 	}
-	return r.exec(`INSERT OR REPLACE INTO segment VALUES (?, ?, ?)`, s.ordinal, s.name(), at)
+	return r.exec(`INSERT OR REPLACE INTO segment VALUES (?, ?, ?, ?)`, s.ordinal, s.name(), s.inode, at)
 }
 
 // note compares a record with the remembered head and moves it.

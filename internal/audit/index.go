@@ -20,7 +20,7 @@ const (
 	indexName = "index.db"
 	// indexVersion is raised when the tables change; an index of another
 	// version is built anew.
-	indexVersion = 1
+	indexVersion = 2
 )
 
 // IndexOptions say how an index is kept.
@@ -120,6 +120,7 @@ const indexTables = `
 CREATE TABLE IF NOT EXISTS segment (
 	ordinal INTEGER PRIMARY KEY,
 	name    TEXT NOT NULL,
+	inode   INTEGER NOT NULL,         -- a rotation puts another file in its place
 	indexed INTEGER NOT NULL          -- bytes
 );
 CREATE TABLE IF NOT EXISTS block (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -84,7 +85,8 @@ func (x *Index) Query(ctx context.Context, q Query) (Found, error) {
 type place struct {
 	name       string
 	start, end int64
-	first      uint64
+	first      uint64 // number of its first record
+	last       uint64
 }
 
 // blocks returns the blocks that may hold matching records, newest first, and
@@ -110,7 +112,7 @@ func (x *Index) blocks(ctx context.Context, q Query) (list []place, more bool, e
 		sql.WriteString(" AND " + condition)
 		args = append(args, values...)
 	}
-	sql.WriteString(`SELECT s.name, b.start, b.end, b.first FROM `)
+	sql.WriteString(`SELECT s.name, b.start, b.end, b.first, b.last FROM `)
 	if len(terms) > 0 {
 		// The rarest kind of word leads; its key is in the order wanted.
 		sql.WriteString(`term t CROSS JOIN block b ON b.first = t.block JOIN segment s USING (ordinal) WHERE t.term = ?`)
@@ -147,7 +149,7 @@ func (x *Index) blocks(ctx context.Context, q Query) (list []place, more bool, e
 	defer rows.Close()
 	for rows.Next() {
 		var p place
-		if err := rows.Scan(&p.name, &p.start, &p.end, &p.first); err != nil {
+		if err := rows.Scan(&p.name, &p.start, &p.end, &p.first, &p.last); err != nil {
 			return nil, false, err
 		}
 		list = append(list, p)
@@ -171,17 +173,17 @@ func (x *Index) read(p place, m *matcher) ([]Record, error) {
 	defer file.Close()
 	b := make([]byte, p.end-p.start)
 	n, err := file.ReadAt(b, p.start)
-	if n < len(b) && err != nil {
+	if err != nil && !errors.Is(err, io.EOF) { // one that was just rewritten is shorter
 		return nil, fmt.Errorf("read an audit segment: %w", err)
 	}
 	var list []Record
-	for line := range bytes.Lines(b) {
+	for line := range bytes.Lines(b[:n]) {
 		if !m.mayBe(line) {
 			continue
 		}
 		line = bytes.TrimSuffix(line, []byte("\n"))
 		f, err := parseFrame(line)
-		if err != nil || f.kind != Recorded || !m.frame(f) {
+		if err != nil || f.kind != Recorded || f.number < p.first || f.number > p.last || !m.frame(f) {
 			continue
 		}
 		if r, err := f.decode(line); err == nil && m.date(r.Date) {

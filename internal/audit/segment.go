@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -60,6 +62,16 @@ func listSegments(dir string) ([]segment, error) {
 	}
 	slices.SortFunc(list, func(a, b segment) int { return cmp.Compare(a.ordinal, b.ordinal) })
 	return list, nil
+}
+
+// inodeOf returns what tells a file from another that is put in its place; 0 if
+// that cannot be known.
+func inodeOf(file *os.File) uint64 {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
+		return 0
+	}
+	return st.Ino
 }
 
 // opened is a segment as it stood at one moment.

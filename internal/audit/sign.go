@@ -100,7 +100,7 @@ func writeFile(path string, b []byte) error {
 		return fmt.Errorf("create a file beside %s: %w", filepath.Base(path), err)
 	}
 	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, adopt(f), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

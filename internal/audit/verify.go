@@ -20,6 +20,7 @@ type Report struct {
 	Entries    uint64
 	Tombstones uint64
 	Checkpoint uint64 // the last number removed from the beginning; 0: none was
+	Remains    int    // segments before that checkpoint, which an interrupted rotation left and the next removes
 	First      uint64 // number of the first entry or tombstone; 0: the log is empty
 	Last       uint64 // number of the last one; of the last good one, if the log is broken
 	Hash       string // of that one; whoever notes it elsewhere can prove the log later
@@ -108,6 +109,8 @@ type verifier struct {
 }
 
 func (v *verifier) run(ctx context.Context, segments []opened) error {
+	v.r.Remains = beginning(segments)
+	segments = segments[v.r.Remains:]
 	v.r.Segments = len(segments)
 	v.chain.head = head{hash: genesis()}
 	for i, s := range segments {

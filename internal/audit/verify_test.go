@@ -100,8 +100,8 @@ func TestVerify_SaysWhereALogIsBroken(t *testing.T) {
 			}
 		}, segment{2, 7}.name(), 0, "same place"},
 		"checkpoint in the middle": {change(func(l []string) []string {
-			return append([]string{removal(t, Checkpoint, l[0])}, l[1:]...)
-		}), second, 1, "checkpoint stands elsewhere"},
+			return append([]string{l[0], removal(t, Checkpoint, l[1])}, l[2:]...)
+		}), second, 2, "checkpoint stands elsewhere"},
 		"tombstone of another": {change(func(l []string) []string {
 			l[1] = removal(t, Tombstone, l[2])
 			return l

@@ -260,7 +260,7 @@ func (w *writer) begin(l *FileLog, s segment) error {
 // use makes a segment the live one. Everything before its end is on the disk.
 func (w *writer) use(l *FileLog, s segment, file *os.File, end int64) {
 	before := w.live
-	w.live = &live{s, file, end}
+	w.live = &live{s, file, inodeOf(file), end}
 	w.size = end
 	l.flush.live.Store(w.live)
 	if before != nil {
@@ -277,6 +277,12 @@ func openLive(dir string, s segment) (*os.File, int64, error) {
 	if err != nil {
 		file.Close()
 		return nil, 0, fmt.Errorf("look at the audit segment: %w", err)
+	}
+	if info.Size() == 0 {
+		if err := adopt(file); err != nil {
+			file.Close()
+			return nil, 0, err
+		}
 	}
 	return file, info.Size(), nil
 }
