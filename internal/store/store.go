@@ -190,6 +190,12 @@ type Revisions[T any] interface {
 	// row or a guard moved; the current row is still there. ErrNotFound: there
 	// is no current row.
 	Delete(ctx context.Context, id string, expect int, guards []Guard) error
+
+	// DeleteOrphans removes the given revisions of an id under which no current
+	// row stands, of whatever noun; those that are not there do not matter. Only
+	// a deletion that the older service did not finish leaves such rows. ErrStale:
+	// a current row stands there. Interrupted, it may be repeated.
+	DeleteOrphans(ctx context.Context, id string, numbers []int) error
 }
 
 // Write is the input of Append.

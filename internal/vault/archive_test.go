@@ -1,15 +1,18 @@
 package vault_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/confidant-secrets/confidant/internal/audit"
 	"github.com/confidant-secrets/confidant/internal/credential"
 	"github.com/confidant-secrets/confidant/internal/fault"
 	"github.com/confidant-secrets/confidant/internal/revision"
+	"github.com/confidant-secrets/confidant/internal/store"
 	"github.com/confidant-secrets/confidant/internal/vault"
 )
 
@@ -22,6 +25,13 @@ func (w *world) idle(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	return id
+}
+
+// archive moves a credential into the archive.
+func (w *world) archive(t testing.TB, id string) error {
+	t.Helper()
+	_, err := w.ArchiveCredential(t.Context(), ann, id, vault.ArchiveOptions{Force: true})
+	return err
 }
 
 // copies returns what stands under an id, current row last, in the main store
@@ -51,7 +61,7 @@ func TestArchiveCredential_OrderOfRules(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaults)
 	x := furnish(t, w)
-	archive := func(id string) error { return w.ArchiveCredential(t.Context(), ann, id, true) }
+	archive := func(id string) error { return w.archive(t, id) }
 	_, _, writes := w.marks()
 	wantFault(t, archive("0123456789abcdef"), fault.NotFound, "Credential not found.")
 	wantFault(t, archive(x.idle+"-1"), fault.Invalid, "id provided is not a credential.")
@@ -79,8 +89,9 @@ func TestArchiveCredential_DryRunChangesNothing(t *testing.T) {
 	w := newWorld(t, defaults)
 	id := w.idle(t, "c")
 	records, _, writes := w.marks()
-	if err := w.ArchiveCredential(t.Context(), ann, id, false); err != nil {
-		t.Fatal(err)
+	report, err := w.ArchiveCredential(t.Context(), ann, id, vault.ArchiveOptions{})
+	if want := []string{id + "-1", id + "-2", id + "-3", id}; err != nil || !slices.Equal(report.Keys, want) || report.Units != 8 {
+		t.Errorf("%+v, %v; want the keys %v and 8 units", report, err, want)
 	}
 	if _, _, now := w.marks(); now != writes {
 		t.Errorf("%d writes", now-writes)
@@ -90,12 +101,30 @@ func TestArchiveCredential_DryRunChangesNothing(t *testing.T) {
 	}
 }
 
+func TestArchiveCredential_KeepsWhatChangedSince(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaults)
+	id := w.idle(t, "c")
+	rows := w.copies(t, id, false)
+	changed := rows[len(rows)-1].ModifiedDate
+	for _, force := range []bool{false, true} {
+		o := vault.ArchiveOptions{Force: force, UnchangedSince: changed.Add(-time.Microsecond)}
+		if _, err := w.ArchiveCredential(t.Context(), ann, id, o); !errors.Is(err, vault.ErrChanged) {
+			t.Errorf("force %v: %v, want ErrChanged", force, err)
+		}
+	}
+	o := vault.ArchiveOptions{Force: true, UnchangedSince: changed}
+	if _, err := w.ArchiveCredential(t.Context(), ann, id, o); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestArchiveCredential_ThereAndBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaults)
 	id := w.idle(t, "c")
 	before := w.copies(t, id, false)
-	if err := w.ArchiveCredential(t.Context(), ann, id, true); err != nil {
+	if err := w.archive(t, id); err != nil {
 		t.Fatal(err)
 	}
 	if left := w.copies(t, id, false); len(left) != 0 {
@@ -161,7 +190,7 @@ func TestArchiveCredential_AgainAfterARestore(t *testing.T) {
 	} {
 		change()
 		before := w.copies(t, id, false)
-		if err := w.ArchiveCredential(t.Context(), ann, id, true); err != nil {
+		if err := w.archive(t, id); err != nil {
 			t.Fatal(err)
 		}
 		moved := w.copies(t, id, true)
@@ -194,7 +223,7 @@ func TestArchiveCredential_NeverOverwritesOtherContent(t *testing.T) {
 		t.Fatal(err)
 	}
 	records, _, _ := w.marks()
-	wantFault(t, w.ArchiveCredential(t.Context(), ann, id, true), fault.Internal, "Archive failed")
+	wantFault(t, w.archive(t, id), fault.Internal, "Archive failed")
 	if left := w.copies(t, id, false); !equalRows(left, rows) {
 		t.Errorf("%d rows are left", len(left))
 	}
@@ -217,12 +246,12 @@ func TestArchiveCredential_KilledAnywhereLosesNothing(t *testing.T) {
 			return nil
 		})
 		words := map[string]string{"import": "Archive failed", "delete": "Delete failed"}[op]
-		wantFault(t, w.ArchiveCredential(t.Context(), ann, id, true), fault.Internal, words)
+		wantFault(t, w.archive(t, id), fault.Internal, words)
 		if left := w.copies(t, id, false); !equalRows(left, before) {
 			t.Errorf("killed at %s: %d rows are left", op, len(left))
 		}
 		w.store.beforeWrite(nil)
-		if err := w.ArchiveCredential(t.Context(), ann, id, true); err != nil {
+		if err := w.archive(t, id); err != nil {
 			t.Errorf("after being killed at %s: %v", op, err)
 		}
 		if moved := w.copies(t, id, true); !equalRows(moved, before) {
@@ -241,7 +270,7 @@ func TestArchiveCredential_WhatMovesMeanwhileStays(t *testing.T) {
 			w := newWorld(t, defaults)
 			id := w.idle(t, "c")
 			w.store.once(op, func() { meanwhile(w, id) })
-			err := w.ArchiveCredential(t.Context(), ann, id, true)
+			err := w.archive(t, id)
 			wantFault(t, err, fault.Stale, id+" was changed concurrently, reload and try again")
 			if view, err := w.GetCredential(t.Context(), ann, id, false); err != nil || string(view.Pairs.Encode()) != `{"k":"w"}` {
 				t.Errorf("%s before %s: %v", name, op, err)
@@ -264,7 +293,7 @@ func TestRestoreCredential_Refusals(t *testing.T) {
 		_, err := w.RestoreCredential(t.Context(), ann, id, true)
 		wantFault(t, err, fault.NotFound, "Credential not found.")
 	}
-	id := w.archived(t)
+	id := w.archived(t, "archived")
 	_, err := w.RestoreCredential(t.Context(), ann, id+"-1", true)
 	wantFault(t, err, fault.Invalid, "id provided is not a credential.")
 	w.service(t, id) // the id belongs to something else by now
@@ -277,4 +306,79 @@ func TestRestoreCredential_Refusals(t *testing.T) {
 	if fmt.Sprint(w.copies(t, id, true)) == "[]" {
 		t.Error("the archived copy is gone")
 	}
+}
+
+// stranded creates a credential of two revisions that is archived, but whose
+// revisions stayed behind in the main store.
+func (w *world) stranded(t testing.TB, name string) string {
+	t.Helper()
+	id := w.archived(t, name)
+	const columns = `noun, id, revision, modified, modified_by, enabled, name, key_names, last_rotation, cipher_type, cipher_version, data_key, credential_pairs, metadata`
+	w.sql(t, "INSERT INTO history ("+columns+") SELECT "+columns+" FROM archive_history WHERE id = ?", id)
+	return id
+}
+
+// sql changes the database behind the store's back.
+func (w *world) sql(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	db, err := sql.Open("sqlite", w.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRepairArchived_FinishesWhatTheOlderServiceLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaults)
+	id := w.stranded(t, "c")
+	before := w.copies(t, id, true)
+	keys := []string{id + "-1", id + "-2"}
+	for _, force := range []bool{false, true} {
+		_, _, writes := w.marks()
+		report, err := w.RepairArchived(t.Context(), ann, id, []int{1, 2, 3}, force)
+		if err != nil || !slices.Equal(report.Keys, keys) || report.Units != 2 {
+			t.Errorf("force %v: %+v, %v", force, report, err)
+		}
+		if _, _, now := w.marks(); now != writes && !force {
+			t.Errorf("%d writes by a dry run", now-writes)
+		}
+	}
+	for n := 1; n <= 2; n++ {
+		if _, err := w.store.Credentials().Revision(t.Context(), id, n); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("revision %d afterwards: %v", n, err)
+		}
+	}
+	if after := w.copies(t, id, true); !equalRows(before, after) {
+		t.Errorf("the archive holds %+v, want %+v", after, before)
+	}
+	if report, err := w.RepairArchived(t.Context(), ann, id, []int{1, 2}, true); err != nil || report.Keys != nil {
+		t.Errorf("again: %+v, %v", report, err)
+	}
+}
+
+func TestRepairArchived_RemovesNothingThatIsNotArchivedOrInUse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaults)
+	id := w.stranded(t, "c")
+	w.sql(t, "UPDATE history SET credential_pairs = 'x' WHERE id = ? AND revision = 2", id)
+	_, err := w.RepairArchived(t.Context(), ann, id, []int{1, 2}, true)
+	wantFault(t, err, fault.Stale, "The archive does not hold "+id+"-2 as it stands; nothing was removed.")
+	if _, err := w.store.Credentials().Revision(t.Context(), id, 1); err != nil {
+		t.Errorf("revision 1 is gone: %v", err)
+	}
+
+	id = w.archived(t, "d")
+	if _, err := w.RestoreCredential(t.Context(), ann, id, true); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.RepairArchived(t.Context(), ann, id, []int{1, 2}, true)
+	wantFault(t, err, fault.Invalid, "The id is in use again.")
+	_, err = w.RepairArchived(t.Context(), ann, w.idle(t, "e"), []int{1}, true)
+	wantFault(t, err, fault.NotFound, "Credential not found.")
 }

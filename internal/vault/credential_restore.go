@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/credential"
@@ -18,6 +19,7 @@ type RestoreReport struct {
 	Present   []string // keys that were there with the same content
 	Different []string // keys that were there with other content, and were left alone
 	NameTaken string   // id that bears the name by now; empty: the name was free
+	Units     int      // what the rows cost to write, in write units of 1 KiB, about
 }
 
 // RestoreCredential copies an archived credential with all its revisions back,
@@ -32,12 +34,9 @@ func (v *Vault) RestoreCredential(ctx context.Context, c authz.Caller, id string
 		}
 		n := v.credentials()
 		k.note("restore", true)
-		var p place[credential.Credential]
-		if archived := v.store.ArchivedCredentials(); archived != nil {
-			var err error
-			if p, err = find(ctx, archived, id); err != nil {
-				return none, storeFault("reading the archived "+id, err)
-			}
+		p, err := v.findArchived(ctx, id)
+		if err != nil {
+			return none, err
 		}
 		r := n.resource(p.base, p.current)
 		if err := k.mappedBy(ctx, &r); err != nil {
@@ -84,6 +83,7 @@ func (v *Vault) restore(ctx context.Context, row *credential.Credential, past []
 	v.metrics.Count("restore.save.success", 1)
 	return RestoreReport{
 		Written: report.Written, Present: report.Same, Different: report.Different, NameTaken: report.NameTaken,
+		Units: writeUnits(row, past),
 	}, nil
 }
 
@@ -105,8 +105,19 @@ func (v *Vault) wouldRestore(ctx context.Context, row *credential.Credential, pa
 		return nil
 	}
 	rows := v.store.Credentials()
-	for _, want := range past {
-		there, err := rows.Revision(ctx, want.ID, want.Revision)
+	standing, err := everyRevision(ctx, rows, row.ID)
+	if err != nil {
+		return report, storeFault("reading the history of "+row.ID, err)
+	}
+	numbered := make(map[int]*credential.Credential, len(standing))
+	for _, there := range standing {
+		numbered[there.Revision] = there
+	}
+	for _, want := range slices.Backward(past) {
+		there, err := numbered[want.Revision], error(nil)
+		if there == nil { // without a current row the history does not tell
+			there, err = rows.Revision(ctx, want.ID, want.Revision)
+		}
 		if err := compare(revision.Key(want.ID, want.Revision), want, there, err); err != nil {
 			return report, err
 		}

@@ -30,6 +30,7 @@ import (
 // world is a vault over a real store, with everything around it in view.
 type world struct {
 	*vault.Vault
+	path     string // of the database
 	store    *spyStore
 	sealer   *spySealer
 	audit    *audittest.Recorder
@@ -51,8 +52,10 @@ func newWorld(t testing.TB, rules vault.Rules) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	path := filepath.Join(t.TempDir(), "confidant.db")
 	w := &world{
-		store:  &spyStore{Store: openStore(t)},
+		path:   path,
+		store:  &spyStore{Store: openStore(t, path)},
 		sealer: &spySealer{Sealer: sealer},
 		audit:  &audittest.Recorder{},
 		events: &spyEvents{},
@@ -250,11 +253,9 @@ func ids(views []vault.CredentialView) []string {
 
 func sorted(list ...string) []string { return slices.Sorted(slices.Values(list)) }
 
-func openStore(t testing.TB) store.Store {
+func openStore(t testing.TB, path string) store.Store {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), sqlite.Options{
-		Path: filepath.Join(t.TempDir(), "confidant.db"), Log: slog.New(slog.DiscardHandler),
-	})
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

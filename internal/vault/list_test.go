@@ -20,7 +20,7 @@ func TestLists_ShowNoSecretsAndFilterOnDemand(t *testing.T) {
 		t.Fatalf("%v, %v", ids(list.Items), err)
 	}
 	history, err := w.CredentialHistory(t.Context(), ann, revision.Page{})
-	if err != nil || len(history.Items) != 6 {
+	if err != nil || len(history.Items) != 8 {
 		t.Fatalf("%v, %v", ids(history.Items), err)
 	}
 	for _, view := range slices.Concat(list.Items, history.Items) {

@@ -249,7 +249,7 @@ func TestArchiving_RacesMapping(t *testing.T) {
 		name := fmt.Sprint("service-", i)
 		errs := all(2, func(i int) error {
 			if i == 0 {
-				return w.ArchiveCredential(t.Context(), ann, id, true)
+				return w.archive(t, id)
 			}
 			_, err := w.PutService(t.Context(), ann, name, mapped(id))
 			return err

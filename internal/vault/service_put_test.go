@@ -236,7 +236,7 @@ func TestRevertService_RestoresWhatStillExists(t *testing.T) {
 	if _, err := w.UpdateCredential(t.Context(), ann, gone, vault.CredentialChange{Enabled: new(false)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.ArchiveCredential(t.Context(), ann, gone, true); err != nil {
+	if err := w.archive(t, gone); err != nil {
 		t.Fatal(err)
 	}
 	view, err := w.RevertService(t.Context(), ann, "foo", 1, 0)

@@ -210,6 +210,13 @@ func (r spyRows[T]) ReplaceCurrent(ctx context.Context, expect int, row *T) erro
 	return r.Revisions.ReplaceCurrent(ctx, expect, row)
 }
 
+func (r spyRows[T]) DeleteOrphans(ctx context.Context, id string, numbers []int) error {
+	if err := r.spy.write("delete"); err != nil {
+		return err
+	}
+	return r.Revisions.DeleteOrphans(ctx, id, numbers)
+}
+
 func (r spyRows[T]) Delete(ctx context.Context, id string, expect int, guards []store.Guard) error {
 	if err := r.spy.write("delete"); err != nil {
 		return err

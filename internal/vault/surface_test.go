@@ -17,28 +17,30 @@ import (
 
 // things are ids of what stands in a store, or of what does not.
 type things struct {
-	credential, idle, spare, archived, blind, service string
-	pairs                                             credential.Pairs // for a new credential
+	credential, idle, spare, archived, stranded, blind, service string
+	pairs                                                       credential.Pairs // for a new credential
 }
 
 // absent returns ids of nothing.
 func absent(t testing.TB) things {
 	return things{
-		"0123456789abcdef", "123456789abcdef0", "23456789abcdef01", "3456789abcdef012", "456789abcdef0123", "nothing-here",
+		"0123456789abcdef", "123456789abcdef0", "23456789abcdef01", "3456789abcdef012", "56789abcdef01234",
+		"456789abcdef0123", "nothing-here",
 		pairs(t, `{"n":"v"}`),
 	}
 }
 
 // furnish puts two revisions of everything into a world: a credential and a
 // blind one that a service maps, two disabled credentials that none maps, and
-// an archived one.
+// an archived one, and another of which revisions stayed behind.
 func furnish(t testing.TB, w *world) things {
 	t.Helper()
 	x := things{
 		credential: w.credential(t, "mapped", `{"k":"hunter1"}`),
 		idle:       w.credential(t, "idle", `{"i":"hunter1"}`),
 		spare:      w.credential(t, "spare", `{"s":"hunter1"}`),
-		archived:   w.archived(t),
+		archived:   w.archived(t, "archived"),
+		stranded:   w.stranded(t, "stranded"),
 		blind:      w.blind(t, "blind", "b"),
 		service:    "foo-production",
 		pairs:      pairs(t, `{"n":"v"}`),
@@ -102,10 +104,13 @@ var uses = map[string]use{
 		return v.CredentialDependents(ctx, c, x.credential)
 	}},
 	"ArchiveCredential": {writes: true, call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
-		return nil, v.ArchiveCredential(ctx, c, x.spare, true)
+		return v.ArchiveCredential(ctx, c, x.spare, vault.ArchiveOptions{Force: true})
 	}},
 	"RestoreCredential": {writes: true, call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
 		return v.RestoreCredential(ctx, c, x.archived, true)
+	}},
+	"RepairArchived": {writes: true, call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.RepairArchived(ctx, c, x.stranded, []int{1, 2}, true)
 	}},
 	"ListBlindCredentials": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
 		return v.ListBlindCredentials(ctx, c, revision.Page{})
@@ -188,7 +193,7 @@ func TestVault_StrangerIsDeniedAndRecorded(t *testing.T) {
 			got, err := use.call(t.Context(), w.Vault, mallory, x)
 			f := wantFault(t, err, fault.Denied, "")
 			words = append(words, strings.NewReplacer(
-				x.credential, "ID", x.idle, "ID", x.spare, "ID", x.archived, "ID", x.blind, "ID", x.service, "ID").Replace(f.Message+"|"+f.Reference))
+				x.credential, "ID", x.idle, "ID", x.spare, "ID", x.archived, "ID", x.stranded, "ID", x.blind, "ID", x.service, "ID").Replace(f.Message+"|"+f.Reference))
 			if !strings.HasPrefix(f.Message, "mallory does not have access to ") || f.By != "test" {
 				t.Errorf("%s: refused with %q by %q", name, f.Message, f.By)
 			}
@@ -269,13 +274,13 @@ func TestVault_WithoutAuditNothingLeavesAndNothingChanges(t *testing.T) {
 }
 
 // archived creates a credential, archives it and returns its id.
-func (w *world) archived(t testing.TB) string {
+func (w *world) archived(t testing.TB, name string) string {
 	t.Helper()
-	id := w.credential(t, "archived", `{"a":"v"}`)
+	id := w.credential(t, name, `{"a":"v"}`)
 	if _, err := w.UpdateCredential(t.Context(), ann, id, vault.CredentialChange{Enabled: new(false)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.ArchiveCredential(t.Context(), ann, id, true); err != nil {
+	if err := w.archive(t, id); err != nil {
 		t.Fatal(err)
 	}
 	return id

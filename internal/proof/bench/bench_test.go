@@ -26,6 +26,7 @@ type scale struct {
 	repeats         int // of each pair of measurements
 	tiny, few, many int // credentials
 	services        int
+	archived        int // credentials
 }
 
 // run measures at one scale.
@@ -38,9 +39,9 @@ type run struct {
 // TestTable measures every line of the table, one after the other. Only the full
 // scale says anything about speed; no scale fails because of it.
 func TestTable(t *testing.T) {
-	size := scale{window: 20 * time.Millisecond, repeats: 1, tiny: 5, few: 150, many: 300, services: 20}
+	size := scale{window: 20 * time.Millisecond, repeats: 1, tiny: 5, few: 150, many: 300, services: 20, archived: 20}
 	if *full {
-		size = scale{window: *window, repeats: 5, tiny: 100, few: 1000, many: 100_000, services: 5000}
+		size = scale{window: *window, repeats: 5, tiny: 100, few: 1000, many: 100_000, services: 5000, archived: 10_000}
 	}
 	lines := &table{}
 	for _, part := range []struct {
@@ -50,6 +51,7 @@ func TestTable(t *testing.T) {
 		{"services", (*run).services},
 		{"changes", (*run).changes},
 		{"lists", (*run).lists},
+		{"archive", (*run).archive},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.measure(&run{T: t, scale: size, table: lines}) })
 	}

@@ -88,13 +88,21 @@ func (p *Program) Run(args ...string) Result {
 	ctx, cancel := context.WithTimeout(p.tb.Context(), readyWithin)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, p.path, args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = p.environment("http://127.0.0.1"), &stdout, &stderr
+	cmd := p.Command(ctx, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
 		p.tb.Fatalf("confidant %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
 	}
 	return Result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// Command returns a command of the program that is not started yet. It is killed
+// when ctx ends.
+func (p *Program) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.path, args...)
+	cmd.Env = p.environment("http://127.0.0.1")
+	return cmd
 }
 
 // MustRun is Run for a command that has to end with 0. It returns the output.

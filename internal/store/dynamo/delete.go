@@ -134,3 +134,22 @@ func (r *revisions[T]) deleteCurrent(ctx context.Context, v *T, mapped []string,
 		p.release = ""
 	}
 }
+
+// DeleteOrphans removes history as long as no current row stands beside it.
+func (r *revisions[T]) DeleteOrphans(ctx context.Context, id string, numbers []int) (err error) {
+	defer func() { r.written(id, nil, err) }()
+	stale := &store.StaleError{Own: true, What: id}
+	groups := make([][]*action, len(numbers))
+	for i, n := range numbers {
+		alone := checkItem(r.table, id)
+		alone.only(alone.is(attrID, nil), func(item) error { return stale })
+		a := removeItem(r.table, revision.Key(id, n))
+		a.only(either(a.is(attrID, nil), a.is(attrDataType, text(r.noun.history()))), nil)
+		groups[i] = []*action{alone, a}
+	}
+	refused, err := r.store.settle(ctx, "deleting orphans", groups)
+	if err == nil && len(refused) > 0 {
+		err = stale
+	}
+	return err
+}

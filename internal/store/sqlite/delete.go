@@ -33,3 +33,24 @@ func (r *revisions[T]) Delete(ctx context.Context, id string, expect int, guards
 		return t.exec("DELETE FROM "+r.space.history+" WHERE id = ? AND noun = ?", id, string(old.noun))
 	})
 }
+
+// DeleteOrphans removes history without a current row in one transaction.
+func (r *revisions[T]) DeleteOrphans(ctx context.Context, id string, numbers []int) error {
+	return r.store.write(ctx, "deleting orphans", func(t *transaction) error {
+		old, err := t.thing(r.space, id)
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			return staleRow(id)
+		}
+		r.forget(t, id)
+		for _, n := range numbers {
+			err := t.exec("DELETE FROM "+r.space.history+" WHERE id = ? AND revision = ? AND noun = ?", id, n, string(r.codec.noun()))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -16,6 +16,7 @@ func deleteRules[T any]() []rule[T] {
 		{"a guard that moved makes it stale, and the row stays", deleteGuarded[T]},
 		{"a thing that is not there is not found", deleteMissing[T]},
 		{"what was deleted may be created again", deleteAndCreate[T]},
+		{"history is no orphan where a current row stands", deleteNoOrphan[T]},
 	}
 }
 
@@ -125,5 +126,20 @@ func deleteAndCreate[T any](t *testing.T, _ suite, k kind[T], st store.Store) {
 	}
 	if d := diff([]int{1}, k.numbers(slice.Items)); d != "" {
 		t.Errorf("History: %s", d)
+	}
+}
+
+func deleteNoOrphan[T any](t *testing.T, _ suite, k kind[T], st store.Store) {
+	r, id := k.of(st), k.id(0)
+	first := put(t, r, id, nil, k.full(1))
+	put(t, r, id, first, k.full(2))
+	wantError(t, "DeleteOrphans", r.DeleteOrphans(t.Context(), id, []int{1, 2}), store.ErrStale)
+	for n := 1; n <= 2; n++ {
+		if _, err := r.Revision(t.Context(), id, n); err != nil {
+			t.Errorf("Revision %d afterwards: %v", n, err)
+		}
+	}
+	if err := r.DeleteOrphans(t.Context(), k.id(1), []int{1, 2}); err != nil {
+		t.Errorf("of an id that nothing stands under: %v", err)
 	}
 }
