@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -25,6 +24,7 @@ import (
 	"github.com/confidant-secrets/confidant/internal/keyring"
 	"github.com/confidant-secrets/confidant/internal/keyring/local"
 	"github.com/confidant-secrets/confidant/internal/maintenance"
+	"github.com/confidant-secrets/confidant/internal/policy"
 	"github.com/confidant-secrets/confidant/internal/store"
 	"github.com/confidant-secrets/confidant/internal/store/dynamo"
 	"github.com/confidant-secrets/confidant/internal/store/sqlite"
@@ -41,6 +41,8 @@ type Options struct {
 	// Key says that the key file is opened; MakeKey that it may be made before,
 	// for a database that holds nothing.
 	Key, MakeKey bool
+	// MendPolicies says that stored policies need not hold.
+	MendPolicies bool
 	// Operator is the name of whoever gives commands.
 	Operator string
 	// Passphrase asks for the passphrase of the key file where the settings hold
@@ -56,6 +58,7 @@ type Options struct {
 type App struct {
 	Operator authz.Caller
 	Accounts *account.Accounts
+	Policies *policy.Policies
 
 	cfg        *config.Config
 	log        *slog.Logger
@@ -77,9 +80,9 @@ type App struct {
 	reloads []reload
 }
 
-// How often the server looks for changed accounts and revocations, so how long a
-// command that changed them waits before it returns: in its own database, and in
-// a table that is asked over the network.
+// How often the server looks for changed accounts, revocations and policies, so
+// how long a command that changed them waits before it returns: in its own
+// database, and in a table that is asked over the network.
 const (
 	embeddedPoll = 50 * time.Millisecond
 	tablePoll    = 5 * time.Second
@@ -155,7 +158,10 @@ func (a *App) open(ctx context.Context, use config.Use, o Options) (err error) {
 		}
 	}
 	if a.store != nil && a.audit != nil && use&config.ForVault != 0 {
-		return a.openAccounts(ctx)
+		if err := a.openAccounts(ctx); err != nil {
+			return err
+		}
+		return a.loadPolicies(ctx, o.MendPolicies)
 	}
 	return nil
 }
@@ -181,6 +187,9 @@ func (a *App) usesDirectory() bool {
 func (a *App) openStore(ctx context.Context) error {
 	if !a.cfg.Storage.Embedded() {
 		return a.openDynamo(ctx)
+	}
+	if err := a.unfinishedRestore(); err != nil {
+		return err
 	}
 	s, err := sqlite.Open(ctx, sqlite.Options{Path: databasePath(a.cfg), Log: a.log})
 	if errors.Is(err, sqlite.ErrNewerSchema) || errors.Is(err, sqlite.ErrForeign) {
@@ -222,21 +231,8 @@ func (a *App) counter(name string) func() {
 	}
 }
 
-func (a *App) openPolicy() error {
-	if a.cfg.Login.ACLModule == "confidant.authnz.rbac:no_acl" {
-		a.policy = authz.AllowAll{}
-		return nil
-	}
-	engine, err := authz.NewEngine(nil)
-	if err != nil {
-		return fmt.Errorf("loading the policies: %w", err)
-	}
-	a.policy = engine
-	return nil
-}
-
 func (a *App) openAccounts(ctx context.Context) error {
-	if err := a.openPolicy(); err != nil {
+	if err := a.openPolicies(); err != nil {
 		return err
 	}
 	accounts, err := account.New(account.Options{
@@ -250,6 +246,7 @@ func (a *App) openAccounts(ctx context.Context) error {
 		Secrets:       a.secrets(),
 		AdminUsers:    a.cfg.Login.AdminUsers,
 		PollEvery:     poll(a.cfg),
+		Follow:        a.Policies.Refresh,
 	})
 	if err != nil {
 		return err

@@ -32,6 +32,11 @@ func (a *App) openAudit(stream io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return a.openAuditFiles(signer)
+}
+
+// openAuditFiles opens the log in its directory.
+func (a *App) openAuditFiles(signer crypto.Signer) error {
 	log, err := audit.OpenFile(audit.FileOptions{
 		Dir:         a.cfg.Audit.Dir,
 		SegmentSize: a.cfg.Audit.SegmentSize,

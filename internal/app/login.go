@@ -101,6 +101,7 @@ func (a *App) keepSessions(c *callers) (err error) {
 		Lifetime:    set.Lifetime,
 		MaxLifetime: set.MaxLifetime,
 		Accounts:    a.Accounts,
+		Since:       a.Accounts.SessionsSince,
 		Secure:      secure,
 	}
 	if c.admission != nil {

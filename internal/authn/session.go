@@ -24,6 +24,7 @@ type Session struct {
 	lastName   string
 	generation int64
 	provider   string
+	began      time.Time // the log-in, to the second once sealed
 	expires    time.Time // sliding; zero: with the browser
 	ends       time.Time // in any case; zero: never
 	csrf       string
@@ -57,6 +58,7 @@ type sessionBody struct {
 	LastName   string `json:"l,omitempty"`
 	Generation int64  `json:"g,omitempty"`
 	Provider   string `json:"p,omitempty"`
+	Began      int64  `json:"b,omitempty"`
 	Expires    int64  `json:"e,omitempty"`
 	Ends       int64  `json:"x,omitempty"`
 	CSRF       string `json:"t"`
@@ -106,7 +108,7 @@ func newSeal(cookie string, secrets [][]byte, random io.Reader) (*seal, error) {
 func (s *seal) close(session *Session) (string, error) {
 	body, err := json.Marshal(sessionBody{
 		Name: session.name, Method: session.method, FirstName: session.firstName, LastName: session.lastName,
-		Generation: session.generation, Provider: session.provider, Expires: seconds(session.expires), Ends: seconds(session.ends),
+		Generation: session.generation, Provider: session.provider, Began: seconds(session.began), Expires: seconds(session.expires), Ends: seconds(session.ends),
 		CSRF: session.csrf, CSRFOnly: session.csrfOnly,
 	})
 	if err != nil {
@@ -149,7 +151,7 @@ func (s *seal) open(value string) (*Session, error) {
 		}
 		return &Session{
 			name: b.Name, method: b.Method, firstName: b.FirstName, lastName: b.LastName,
-			generation: b.Generation, provider: b.Provider, expires: moment(b.Expires), ends: moment(b.Ends),
+			generation: b.Generation, provider: b.Provider, began: moment(b.Began), expires: moment(b.Expires), ends: moment(b.Ends),
 			csrf: b.CSRF, csrfOnly: b.CSRFOnly,
 		}, nil
 	}

@@ -47,6 +47,9 @@ type SessionOptions struct {
 	// MaxLifetime after log-in, in any case; 0: Lifetime.
 	MaxLifetime time.Duration
 	Accounts    Accounts
+	// Since returns the moment before which every session has ended, zero for
+	// none; it is asked on each request. Nil: none ever has.
+	Since func() time.Time
 	// Admit says whether an e-mail address may still be logged in with; it is
 	// asked on each request of who logged in through a provider. Denied: no.
 	// Nil: everybody may.
@@ -59,8 +62,8 @@ type SessionOptions struct {
 
 // Sessions keeps browsers logged in with a sealed cookie, and is the
 // authenticator that reads it. Nothing is stored on the server: a session ends
-// by its own times, by a changed secret, or, with a local account, when that
-// account's generation moves.
+// by its own times, by a changed secret, by a moment that ends all that began
+// before it, or, with a local account, when that account's generation moves.
 //
 // A transport that has a principal with Ambient set calls Load, then CheckCSRF
 // on routes that change something, and Extend before it writes its answer, also
@@ -151,9 +154,12 @@ func (s *Sessions) find(r *http.Request, wanted func(*Session) bool) *Session {
 	return nil
 }
 
-// current reports whether the local account behind a session, if there is one,
-// is still what it was.
+// current reports whether a session has not been ended with all others, and
+// whether the local account behind it, if there is one, is still what it was.
 func (s *Sessions) current(session *Session) bool {
+	if s.Since != nil && session.began.Before(s.Since()) {
+		return false
+	}
 	if session.method != LocalMethod {
 		return true
 	}
@@ -183,6 +189,7 @@ func (s *Sessions) begin(id Identity) (*Session, error) {
 	session := &Session{
 		name: id.Name, method: id.Method, firstName: id.FirstName, lastName: id.LastName,
 		generation: id.Generation, provider: id.Provider, csrf: hex.EncodeToString(token), csrfOnly: id.ProvenOtherwise,
+		began: s.Now(),
 	}
 	// What proves nobody needs no end in any case.
 	if longest := cmp.Or(s.MaxLifetime, s.Lifetime); longest > 0 && !session.csrfOnly {

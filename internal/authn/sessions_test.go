@@ -537,3 +537,34 @@ func BenchmarkSessions(b *testing.B) {
 		}
 	}
 }
+
+func TestSessions_EndWithAllThatBeganBeforeAMoment(t *testing.T) {
+	t.Parallel()
+	var (
+		c     clock
+		since time.Time
+	)
+	s := newSessions(t, at(&c), func(o *authn.SessionOptions) { o.Since = func() time.Time { return since } })
+	old := browser{}
+	old.logIn(t, s, identity("saml", "ann@example.com"))
+	if err := old.visit(t, s); err != nil {
+		t.Fatalf("before: %v", err)
+	}
+	c.add(10 * time.Second)
+	since = c.now
+	if err := old.visit(t, s); !errors.Is(err, authn.ErrNoProof) {
+		t.Errorf("a session from before: %v, want ErrNoProof", err)
+	}
+	young := browser{}
+	young.logIn(t, s, identity("saml", "ann@example.com"))
+	for range 2 { // going on does not make it another session
+		if err := young.visit(t, s); err != nil {
+			t.Errorf("a session from after: %v", err)
+		}
+		c.add(time.Hour)
+	}
+	since = c.now
+	if err := young.visit(t, s); !errors.Is(err, authn.ErrNoProof) {
+		t.Errorf("a session that went on until then: %v, want ErrNoProof", err)
+	}
+}

@@ -22,9 +22,10 @@ func newAudit(c *console) *cobra.Command {
 		Use:   "audit",
 		Short: "The log of who did what",
 		Example: `  confidant audit verify
-  confidant audit dump --timelimit 5d`,
+  confidant audit dump --timelimit 5d
+  confidant audit rotate --age 365 --dryrun`,
 	})
-	cmd.AddCommand(newAuditVerify(c), newAuditDump(c))
+	cmd.AddCommand(newAuditVerify(c), newAuditDump(c), newAuditRotate(c))
 	return cmd
 }
 
@@ -41,6 +42,7 @@ type verifyDocument struct {
 	TornAside  int    `json:"torn_aside"`
 	Signed     int    `json:"signed_segments"`
 	Unsigned   int    `json:"unsigned_segments"`
+	Remains    int    `json:"remaining_segments"`
 	Index      string `json:"index"`
 }
 
@@ -65,7 +67,7 @@ broken.`,
 			}
 			d := verifyDocument{
 				r.Broken == nil, "", r.Segments, r.Entries, r.Tombstones, r.First, r.Last, r.Hash,
-				r.TornAside, r.Signed, r.Unsigned, string(r.Index),
+				r.TornAside, r.Signed, r.Unsigned, r.Remains, string(r.Index),
 			}
 			if r.Broken != nil {
 				d.Problem = r.Broken.String()
@@ -74,6 +76,9 @@ broken.`,
 				fmt.Fprintf(w, "%d entries in %d segments, numbers %d to %d\n", d.Entries, d.Segments, d.First, d.Last)
 				if d.TornAside > 0 {
 					fmt.Fprintf(w, "%d incomplete ends were left by crashes and moved aside\n", d.TornAside)
+				}
+				if d.Remains > 0 {
+					fmt.Fprintf(w, "%d segments are left from an interrupted rotation, which the next one removes\n", d.Remains)
 				}
 				if d.Signed > 0 {
 					fmt.Fprintf(w, "%d segments signed, up to number %d\n", d.Signed, r.SignedTo)

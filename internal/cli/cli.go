@@ -43,6 +43,7 @@ func Run(ctx context.Context, args []string, p Process) int {
 func rewrite(args []string) []string {
 	args = slices.Clone(args)
 	change := slices.Contains(args, "admin") && slices.Contains(args, "change")
+	rotate := slices.Contains(args, "audit") && slices.Contains(args, "rotate") || slices.Contains(args, "rotate_audit")
 	for i, arg := range args {
 		switch {
 		case arg == "--":
@@ -51,6 +52,8 @@ func rewrite(args []string) []string {
 			args[i] = "--help"
 		case change && (arg == "-p" || arg == "--password") && (i+1 == len(args) || strings.HasPrefix(args[i+1], "-")):
 			args[i] = "--set-password"
+		case rotate:
+			args[i] = watermark(arg)
 		}
 	}
 	return args
@@ -96,7 +99,7 @@ failed, 2 usage, 3 configuration, 4 storage or file, 5 locked, 130 interrupted.`
 
 	root.AddCommand(
 		newServe(c), newHealthcheck(c), newCheckConfig(c), newVersion(c),
-		newSetup(c), newCheck(c), newAdmin(c), newAPI(c), newAudit(c),
+		newSetup(c), newCheck(c), newAdmin(c), newAPI(c), newAudit(c), newBackup(c), newConfig(c), newArchive(c), newRestore(c),
 	)
 	for _, old := range olderSpellings(c) {
 		root.AddCommand(old)
@@ -156,15 +159,20 @@ func olderSpellings(c *console) []*cobra.Command {
 		{"encrypt_enckey", "setup encrypt-enckey", newEncryptEnckey},
 		{"create_tables", "setup create-tables", newCreateTables},
 		{"createdb", "setup create-tables", newCreateTables},
+		{"create_audit_keys", "setup create-audit-keys", newCreateAuditKeys},
+		{"rotate_audit", "audit rotate", newAuditRotate},
+		{"policy", "config policy", newPolicy},
 	} {
 		cmd := old.build(c)
 		cmd.Use = old.name + strings.TrimPrefix(cmd.Use, cmd.Name())
 		cmd.Aliases = nil
 		cmd.Hidden = true
-		run := cmd.RunE
-		cmd.RunE = func(cmd *cobra.Command, args []string) error {
-			c.warn("%q is an older spelling of %q", old.name, old.now)
-			return run(cmd, args)
+		for _, each := range append(cmd.Commands(), cmd) { // a group has work in its commands alone
+			run := each.RunE
+			each.RunE = func(cmd *cobra.Command, args []string) error {
+				c.warn("%q is an older spelling of %q", old.name, old.now)
+				return run(cmd, args)
+			}
 		}
 		all = append(all, cmd)
 	}

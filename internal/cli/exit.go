@@ -7,6 +7,7 @@ import (
 
 	"github.com/confidant-secrets/confidant/internal/account"
 	"github.com/confidant-secrets/confidant/internal/app"
+	"github.com/confidant-secrets/confidant/internal/audit"
 	"github.com/confidant-secrets/confidant/internal/config"
 	"github.com/confidant-secrets/confidant/internal/fault"
 	"github.com/confidant-secrets/confidant/internal/maintenance"
@@ -42,13 +43,13 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return exitInterrupted
-	case errors.Is(err, errFound):
+	case errors.Is(err, errFound), errors.Is(err, audit.ErrBroken):
 		return exitRefused
 	case errors.As(err, new(usageError)):
 		return exitUsage
 	case errors.As(err, new(*config.Error)), errors.As(err, new(*app.StartError)), errors.Is(err, account.ErrNoTokenSecret):
 		return exitConfiguration
-	case errors.As(err, new(*maintenance.LockedError)):
+	case errors.As(err, new(*maintenance.LockedError)), errors.As(err, new(*maintenance.RunningError)), errors.Is(err, audit.ErrRotating):
 		return exitLocked
 	}
 	return codeOf(fault.KindOf(err))

@@ -37,6 +37,7 @@ func TestExitCode(t *testing.T) {
 		{"unknown", t.Context(), errors.New("x"), 4},
 		{"cancelled, but not by the user", t.Context(), context.Canceled, 4},
 		{"locked", t.Context(), &maintenance.LockedError{PID: 1}, 5},
+		{"another run", t.Context(), &maintenance.RunningError{}, 5},
 		{"interrupted", ended, fmt.Errorf("listing: %w", context.Canceled), 130},
 		{"failed before it was interrupted", ended, fs.ErrPermission, 4},
 	}

@@ -19,6 +19,7 @@ type opening struct {
 	lock   maintenance.Mode
 	create bool // data directory and database may be made
 	key    bool // the key file is opened
+	mend   bool // stored policies need not hold
 }
 
 // shared is what commands open that go beside a server.
@@ -31,14 +32,15 @@ func (c *console) open(ctx context.Context, o opening, work func(context.Context
 		return err
 	}
 	a, err := app.Open(ctx, cfg, o.use, app.Options{
-		Lock:        o.lock,
-		LockTimeout: c.lockTimeout,
-		Create:      o.create,
-		Key:         o.key,
-		Operator:    operator(),
-		Passphrase:  c.passphrase(ctx),
-		AuditTo:     c.err,
-		Log:         newLog(c.err, cfg.Server.Debug, c.quiet),
+		Lock:         o.lock,
+		LockTimeout:  c.lockTimeout,
+		Create:       o.create,
+		Key:          o.key,
+		MendPolicies: o.mend,
+		Operator:     operator(),
+		Passphrase:   c.passphrase(ctx),
+		AuditTo:      c.err,
+		Log:          newLog(c.err, cfg.Server.Debug, c.quiet),
 	})
 	if err != nil {
 		return err

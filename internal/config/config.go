@@ -61,6 +61,7 @@ type Config struct {
 
 	settings []*field
 	origin   map[string]Origin
+	file     string            // the configuration file; empty: there is none
 	aws      map[string]string // AWS_* names of the configuration file, which belong to the SDK
 }
 
@@ -78,6 +79,9 @@ func (c *Config) PassToSDK() error {
 	}
 	return nil
 }
+
+// File returns the path of the configuration file, "" without one.
+func (c *Config) File() string { return c.file }
 
 // Origin says where a setting's value came from.
 type Origin string

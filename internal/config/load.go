@@ -125,6 +125,7 @@ func (l *loader) read(s Sources) {
 		}
 	}
 	if path := cmp.Or(s.File, environment[fileVariable]); path != "" {
+		l.config.file = path
 		l.readFile(path)
 	}
 	l.readEnvironment(environment)
