@@ -38,14 +38,20 @@ func OpenBootstrap(ctx context.Context, cfg *config.Config, passphrase func() (s
 	if !cfg.Keys.Bootstrap.IsSet() {
 		return nil, nil
 	}
-	settings, err := openBootstrap(ctx, cfg, passphrase, log)
+	text, err := openBootstrap(ctx, cfg, passphrase, log)
+	var settings map[string]string
+	if err == nil {
+		defer clear(text)
+		settings, err = BootstrapSettings(text)
+	}
 	if err != nil {
 		return nil, &StartError{Message: "SECRETS_BOOTSTRAP", Cause: err}
 	}
 	return settings, nil
 }
 
-func openBootstrap(ctx context.Context, cfg *config.Config, passphrase func() (string, error), log *slog.Logger) (map[string]string, error) {
+// openBootstrap returns the YAML text in the blob.
+func openBootstrap(ctx context.Context, cfg *config.Config, passphrase func() (string, error), log *slog.Logger) ([]byte, error) {
 	text, err := bootstrapText(cfg.Keys.Bootstrap.Reveal(), log)
 	if err != nil {
 		return nil, err
@@ -58,21 +64,25 @@ func openBootstrap(ctx context.Context, cfg *config.Config, passphrase func() (s
 	if err != nil {
 		return nil, errors.New("its data_key is no base64")
 	}
+	ring, err := bootstrapKeyring(ctx, cfg, passphrase, log)
+	if err != nil {
+		return nil, err
+	}
+	return envelope.OpenOnce(ctx, ring, bootstrapContext(), wrapped, blob.Secrets)
+}
+
+// bootstrapKeyring is the key that seals credentials, whatever store they are in.
+func bootstrapKeyring(ctx context.Context, cfg *config.Config, passphrase func() (string, error), log *slog.Logger) (keyring.Keyring, error) {
 	a := &App{cfg: cfg, passphrase: passphrase, log: log}
 	if cfg.Keys.KMSMasterKey != "" {
-		err = a.openKMS(ctx)
-	} else if a.key, err = a.readKey(); err == nil {
-		a.atRest = a.key.Keyring(local.SlotData)
+		err := a.openKMS(ctx)
+		return a.atRest, err
 	}
+	key, err := a.readKey()
 	if err != nil {
 		return nil, err
 	}
-	plaintext, err := envelope.OpenOnce(ctx, a.atRest, bootstrapContext(), wrapped, blob.Secrets)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(plaintext)
-	return bootstrapSettings(plaintext)
+	return key.Keyring(local.SlotData), nil
 }
 
 // bootstrapText returns the blob itself. A text that begins with file:// names a
@@ -92,9 +102,10 @@ func bootstrapText(value string, log *slog.Logger) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// bootstrapSettings reads the YAML mapping. A scalar that is no text, such as a
-// password of digits, is taken as it was written.
-func bootstrapSettings(plaintext []byte) (map[string]string, error) {
+// BootstrapSettings reads the YAML mapping that a blob holds. A scalar that is no
+// text, such as a password of digits, is taken as it was written. Errors tell
+// nothing of the values.
+func BootstrapSettings(plaintext []byte) (map[string]string, error) {
 	var document yaml.Node
 	// What the parser says may quote the text, which is secret.
 	if err := yaml.NewDecoder(bytes.NewReader(plaintext)).Decode(&document); err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/confidant-secrets/confidant/internal/app"
+	"github.com/confidant-secrets/confidant/internal/awstest"
 	"github.com/confidant-secrets/confidant/internal/config"
 	"github.com/confidant-secrets/confidant/internal/envelope"
 	"github.com/confidant-secrets/confidant/internal/keyring"
@@ -107,5 +108,37 @@ func TestOpenBootstrap(t *testing.T) {
 				t.Errorf("got %v, %v; want %v", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// Not parallel: the SDK takes its access key from the environment.
+func TestMakeBootstrap_OverKMS(t *testing.T) {
+	double := awstest.New(t)
+	key := double.Key("alias/confidant", "", nil)
+	t.Setenv("AWS_ACCESS_KEY_ID", awstest.Root.ID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", awstest.Root.Secret)
+	load := func(blob string) *config.Config {
+		t.Helper()
+		cfg, err := config.Load(config.Sources{Environ: []string{
+			"CONFIDANT_DATA_DIR=" + t.TempDir(), "KMS_MASTER_KEY=" + key, "KMS_URL=" + double.URL,
+			"AWS_DEFAULT_REGION=us-east-1", "SECRETS_BOOTSTRAP=" + blob,
+		}}, config.ForKeys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg
+	}
+	log := slog.New(slog.DiscardHandler)
+	const text = "# by hand\nSESSION_SECRET: 'a long secret'\n"
+	blob, err := app.MakeBootstrap(t.Context(), load(""), nil, log, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := app.BootstrapText(t.Context(), load(string(blob)), nil, log); err != nil || string(got) != text {
+		t.Errorf("BootstrapText = %q, %v; want what was sealed", got, err)
+	}
+	double.SetEnabled(key, false)
+	if blob, err := app.MakeBootstrap(t.Context(), load(""), nil, log, []byte(text)); err == nil || blob != nil {
+		t.Errorf("with a disabled key: %q, %v; want an error alone", blob, err)
 	}
 }

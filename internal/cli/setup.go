@@ -19,7 +19,7 @@ func newSetup(c *console) *cobra.Command {
 		Example: `  confidant setup create-enckey
   confidant setup check-enckey`,
 	})
-	cmd.AddCommand(newCreateEnckey(c), newCheckEnckey(c), newEncryptEnckey(c), newCreateTables(c), newCreateAuditKeys(c), newReindex(c))
+	cmd.AddCommand(newCreateEnckey(c), newCheckEnckey(c), newEncryptEnckey(c), newCreateTables(c), newDropTables(c), newCreateAuditKeys(c), newReindex(c))
 	return cmd
 }
 

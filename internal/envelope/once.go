@@ -2,8 +2,10 @@ package envelope
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/confidant-secrets/confidant/internal/keyring"
 )
@@ -26,4 +28,26 @@ func OpenOnce(ctx context.Context, ring keyring.Keyring, ec keyring.Context, wra
 	}
 	defer key.wipe()
 	return key.open(newScratch(), token)
+}
+
+// SealOnce seals a plaintext that belongs to no row under a data key of its own,
+// which it wraps under the context. OpenOnce is its reverse. Errors are those of
+// the keyring.
+func SealOnce(ctx context.Context, ring keyring.Keyring, ec keyring.Context, plaintext []byte, at time.Time) (wrapped []byte, token string, err error) {
+	var raw [keySize]byte
+	var iv [ivSize]byte
+	text := make([]byte, keyTextSize)
+	defer func() {
+		clear(raw[:])
+		clear(text)
+	}()
+	rand.Read(raw[:]) // it never fails
+	rand.Read(iv[:])
+	base64url.Encode(text, raw[:])
+	if wrapped, err = ring.Wrap(ctx, text, ec); err != nil {
+		return nil, "", err
+	}
+	key := newFernetKey(&raw)
+	defer key.wipe()
+	return wrapped, key.seal(newScratch(), plaintext, &iv, at), nil
 }
