@@ -22,28 +22,12 @@ func (v *Vault) RepairArchived(ctx context.Context, c authz.Caller, id string, n
 		if err := k.writable(); err != nil {
 			return none, err
 		}
-		n := v.credentials()
+		current := v.store.Credentials()
 		k.note("repair", true)
-		p, err := v.findArchived(ctx, id)
-		if err != nil {
+		if _, err := k.archived(ctx, id, "archive"); err != nil {
 			return none, err
 		}
-		r := n.resource(p.base, p.current)
-		if err := k.mappedBy(ctx, &r); err != nil {
-			return none, err
-		}
-		if err := k.require(ctx, authz.Archive, r, "archive credential "+id, id); err != nil {
-			return none, err
-		}
-		if v.store.ArchivedCredentials() == nil {
-			return none, errNoArchive
-		}
-		row, err := p.changeable(n.words)
-		if err != nil {
-			return none, err
-		}
-		k.entry.Revision = row.Revision
-		if _, err := n.rows.Get(ctx, id); err == nil || errors.Is(err, store.ErrTaken) {
+		if _, err := current.Get(ctx, id); err == nil || errors.Is(err, store.ErrTaken) {
 			return none, errStillCurrent.About(id)
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return none, storeFault("reading "+id, err)
@@ -56,7 +40,7 @@ func (v *Vault) RepairArchived(ctx context.Context, c authz.Caller, id string, n
 			k.note("dry_run", true)
 			return report, nil
 		}
-		err = k.commit(ctx, func(ctx context.Context) error { return n.rows.DeleteOrphans(ctx, id, numbers) })
+		err = k.commit(ctx, func(ctx context.Context) error { return current.DeleteOrphans(ctx, id, numbers) })
 		switch {
 		case errors.Is(err, store.ErrStale):
 			return none, errStillCurrent.About(id)
@@ -91,6 +75,32 @@ func (v *Vault) orphans(ctx context.Context, id string, numbers []int) (report A
 		report.Units++
 	}
 	return report, nil
+}
+
+// archived asks the policy whether the call may go on with an archived
+// credential, and returns its current row. do is the verb of a refusal.
+func (k *call) archived(ctx context.Context, id, do string) (*credential.Credential, error) {
+	n := k.v.credentials()
+	p, err := k.v.findArchived(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r := n.resource(p.base, p.current)
+	if err := k.mappedBy(ctx, &r); err != nil {
+		return nil, err
+	}
+	if err := k.require(ctx, authz.Archive, r, do+" credential "+id, id); err != nil {
+		return nil, err
+	}
+	if k.v.store.ArchivedCredentials() == nil {
+		return nil, errNoArchive
+	}
+	row, err := p.changeable(n.words)
+	if err != nil {
+		return nil, err
+	}
+	k.entry.Revision = row.Revision
+	return row, nil
 }
 
 // findArchived looks an id up in the archive, if there is one.

@@ -32,27 +32,11 @@ func (v *Vault) RestoreCredential(ctx context.Context, c authz.Caller, id string
 		if err := k.writable(); err != nil {
 			return none, err
 		}
-		n := v.credentials()
 		k.note("restore", true)
-		p, err := v.findArchived(ctx, id)
+		row, err := k.archived(ctx, id, "restore")
 		if err != nil {
 			return none, err
 		}
-		r := n.resource(p.base, p.current)
-		if err := k.mappedBy(ctx, &r); err != nil {
-			return none, err
-		}
-		if err := k.require(ctx, authz.Archive, r, "restore credential "+id, id); err != nil {
-			return none, err
-		}
-		if v.store.ArchivedCredentials() == nil {
-			return none, errNoArchive
-		}
-		row, err := p.changeable(n.words)
-		if err != nil {
-			return none, err
-		}
-		k.entry.Revision = row.Revision
 		past, err := everyRevision(ctx, v.store.ArchivedCredentials(), id)
 		if err != nil {
 			return none, storeFault("reading the archived history of "+id, err)
