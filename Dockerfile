@@ -14,7 +14,7 @@ COPY --from=build /out/confidant /confidant
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 # Inside a container loopback would be of no use. Beyond loopback SSLIFY is on:
-# see docs/operating.md for the choice between TLS here and a proxy in front.
+# see docs/operations.md for the choice between TLS here and a proxy in front.
 ENV HOST=0.0.0.0 PORT=8080 CONFIDANT_DATA_DIR=/data
 EXPOSE 8080
 VOLUME /data

@@ -1,17 +1,23 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/confidant-secrets/confidant/internal/store"
+	"github.com/confidant-secrets/confidant/internal/store/sqlite"
 )
 
 // TestMain lets the test binary be the program, for the scripts run it.
@@ -35,6 +41,8 @@ func TestScripts(t *testing.T) {
 			"json":  oneDocument,
 			"save":  save,
 			"call":  call,
+			"let":   let,
+			"begun": begun,
 		},
 		RequireExplicitExec: true,
 	})
@@ -113,6 +121,35 @@ func save(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the output has no text %q", args[0])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// begun puts a pending log-in into the database of the script, as a server did some
+// minutes ago.
+func begun(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: begun id minutes-ago minutes-to-live")
+	}
+	ago, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	life, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	when := time.Now().Add(-time.Duration(ago) * time.Minute)
+	s, err := sqlite.Open(context.Background(), sqlite.Options{
+		Path: ts.MkAbs("confidant-data/confidant.db"), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return when },
+	})
+	ts.Check(err)
+	_, err = s.Documents().Put(context.Background(), store.Document{
+		Kind: "challenge", ID: args[0], Body: []byte(`{"step": "saml"}`), Expires: when.Add(time.Duration(life) * time.Minute),
+	}, 0)
+	ts.Check(errors.Join(err, s.Close()))
+}
+
+// let sets a variable to what a file holds.
+func let(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: let NAME file")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 }
 
 // call asks the server of the script with the token in a file, and checks the

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,19 @@ func about(action authz.Action, name, words string, info map[string]any) operati
 // List returns all accounts by name. Denied: the policy says no.
 func (a *Accounts) List(ctx context.Context, c authz.Caller) ([]Account, error) {
 	op := operation{action: authz.List, resource: authz.Resource{Type: authz.Account}, words: "list accounts"}
+	all, err := a.look(ctx, c, op)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Account, len(all))
+	for i, r := range all {
+		list[i] = r.Account
+	}
+	return list, nil
+}
+
+// look returns all accounts by name to who may do something.
+func (a *Accounts) look(ctx context.Context, c authz.Caller, op operation) ([]record, error) {
 	d, err := a.permit(ctx, c, op)
 	if err != nil {
 		return nil, err
@@ -51,13 +65,8 @@ func (a *Accounts) List(ctx context.Context, c authz.Caller) ([]Account, error) 
 	if err := a.record(ctx, entry(c, op, d)); err != nil {
 		return nil, err
 	}
-	known := a.state.Load().accounts
-	list := make([]Account, 0, len(known))
-	for _, r := range known {
-		list = append(list, r.Account)
-	}
-	slices.SortFunc(list, func(x, y Account) int { return strings.Compare(fold(x.Name), fold(y.Name)) })
-	return list, nil
+	byName := func(x, y record) int { return strings.Compare(fold(x.Name), fold(y.Name)) }
+	return slices.SortedFunc(maps.Values(a.state.Load().accounts), byName), nil
 }
 
 // Add makes an enabled account. Exists: there is one of that name. Invalid: the
@@ -177,7 +186,7 @@ func (a *Accounts) Change(ctx context.Context, c authz.Caller, name string, in C
 				if in.NoTOTP {
 					after.setTOTP(nil)
 				}
-				a.endSessions(before, &after)
+				endSessions(before, &after, a.now().UTC())
 				return a.write(ctx, after)
 			})
 		},
@@ -199,8 +208,18 @@ func (a *Accounts) Delete(ctx context.Context, c authz.Caller, name string, forc
 	if err != nil {
 		return err
 	}
+	moment, err := a.remove(ctx, c, d, op, name, force)
+	if err != nil {
+		return err
+	}
+	return a.begun(ctx, moment)
+}
+
+// remove removes an account, which the policy allowed, and returns the moment
+// before which its API tokens are refused.
+func (a *Accounts) remove(ctx context.Context, c authz.Caller, d authz.Decision, op operation, name string, force bool) (time.Time, error) {
 	moment := nextSecond(a.now())
-	err = a.perform(ctx, c, d, act{
+	err := a.perform(ctx, c, d, act{
 		operation: op,
 		account:   name,
 		check: func() error {
@@ -235,10 +254,7 @@ func (a *Accounts) Delete(ctx context.Context, c authz.Caller, name string, forc
 			})
 		},
 	})
-	if err != nil {
-		return err
-	}
-	return a.begun(ctx, moment)
+	return moment, err
 }
 
 // find reads an account from the store. NotFound: there is none.
@@ -273,8 +289,7 @@ func (a *Accounts) newHash(ctx context.Context, password *Secret) (string, error
 
 // endSessions stamps a change and, if it is one of those, ends sessions and
 // refuses tokens.
-func (a *Accounts) endSessions(before record, after *record) {
-	now := a.now().UTC()
+func endSessions(before record, after *record, now time.Time) {
 	after.Modified = now
 	refuse := after.hash != before.hash || before.Enabled && !after.Enabled
 	if refuse {

@@ -127,7 +127,27 @@ func (d *documents) Delete(_ context.Context, kind, id string, expect int) error
 	return nil
 }
 
-func (d *documents) Sweep(context.Context, time.Time) (int, error) { return 0, errors.ErrUnsupported }
+// Purge ignores the batch.
+func (d *documents) Purge(ctx context.Context, p store.Purge) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := errors.Join(ctx.Err(), d.failure("purge", p.Kind)); err != nil {
+		return 0, err
+	}
+	n := 0
+	for key, row := range d.rows {
+		fits := (p.Kind == "" || row.Kind == p.Kind) &&
+			(p.ExpiredBefore.IsZero() || !row.Expires.IsZero() && row.Expires.Before(p.ExpiredBefore)) &&
+			(p.WrittenBefore.IsZero() || row.Modified.Before(p.WrittenBefore))
+		if !fits {
+			continue
+		}
+		if n++; !p.DryRun {
+			delete(d.rows, key)
+		}
+	}
+	return n, nil
+}
 
 // body returns a document's body, empty if there is none.
 func (d *documents) body(kind, id string) string {

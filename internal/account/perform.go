@@ -28,7 +28,7 @@ type act struct {
 	check   func() error                // reads and judges
 	commit  func(context.Context) error // writes
 	account string                      // the account that changes; empty: none
-	quiet   bool                        // nothing is stored that others must notice
+	quiet   bool                        // there is nothing that others must notice, or they are told later
 }
 
 // spreadTimeout bounds the work that must follow a stored change, even if the
@@ -66,7 +66,7 @@ func (a *Accounts) perform(ctx context.Context, c authz.Caller, d authz.Decision
 	}
 	if !do.quiet {
 		if err := a.spread(ctx, do.account); err != nil {
-			return fault.Wrap(fault.Unavailable, "The change is stored, but other processes notice it a minute late.", err)
+			return err
 		}
 	}
 	if receipt != nil {
@@ -77,11 +77,14 @@ func (a *Accounts) perform(ctx context.Context, c authz.Caller, d authz.Decision
 	return nil
 }
 
-// spread lets this process and all others know of a change.
-func (a *Accounts) spread(ctx context.Context, name string) error {
+// spread lets this process and all others know of a change of accounts.
+func (a *Accounts) spread(ctx context.Context, names ...string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), spreadTimeout)
 	defer cancel()
-	return errors.Join(a.announce(ctx, name), a.Refresh(ctx))
+	if err := errors.Join(a.announce(ctx, names...), a.Refresh(ctx)); err != nil {
+		return fault.Wrap(fault.Unavailable, "The change is stored, but other processes notice it a minute late.", err)
+	}
+	return nil
 }
 
 // permit asks the policy; a refusal is recorded and returned as Denied.

@@ -79,14 +79,8 @@ func (a *Accounts) keepTokensEnded(ctx context.Context, others *Accounts) error 
 }
 
 func (a *Accounts) dropChallenges(ctx context.Context) error {
-	listed, err := a.documents.List(ctx, kindChallenge, revision.Page{})
-	if err != nil {
-		return fmt.Errorf("listing log-ins under way: %w", err)
-	}
-	for _, d := range listed.Items {
-		if err := a.documents.Delete(ctx, kindChallenge, d.ID, d.Version); err != nil {
-			return fmt.Errorf("dropping a log-in under way: %w", err)
-		}
+	if _, err := a.documents.Purge(ctx, store.Purge{Kind: kindChallenge}); err != nil {
+		return fmt.Errorf("dropping log-ins under way: %w", err)
 	}
 	return nil
 }

@@ -260,17 +260,21 @@ func (a *Accounts) writeDocument(ctx context.Context, kind, id string, body any,
 
 // Announce lets every process know that something changed that the version
 // document stands for beside accounts.
-func (a *Accounts) Announce(ctx context.Context) error { return a.announce(ctx, "") }
+func (a *Accounts) Announce(ctx context.Context) error { return a.announce(ctx) }
 
-// announce moves the version document, after a change has been stored. name is
-// the account that changed; empty if none did.
-func (a *Accounts) announce(ctx context.Context, name string) error {
+// announce moves the version document, after a change has been stored. names are
+// the accounts that changed; empty ones are none.
+func (a *Accounts) announce(ctx context.Context, names ...string) error {
 	return retryStale(func() error {
 		version, body, err := a.readVersion(ctx)
 		if err != nil {
 			return err
 		}
-		if id := fold(name); id != "" {
+		for _, name := range names {
+			id := fold(name)
+			if id == "" {
+				continue
+			}
 			others := slices.DeleteFunc(body.Accounts, func(other string) bool { return other == id })
 			body.Accounts = slices.Insert(others, 0, id)
 			body.Accounts = body.Accounts[:min(len(body.Accounts), recentAccounts)]

@@ -65,7 +65,6 @@ type App struct {
 	passphrase func() (string, error)
 	store      store.Store
 	table      *dynamo.Store // the same, where it is in DynamoDB
-	makeTables bool
 	aws        *aws.Config
 	key        *local.File // nil where AWS KMS seals
 	madeKey    bool
@@ -110,7 +109,8 @@ func Open(ctx context.Context, cfg *config.Config, use config.Use, o Options) (*
 func (a *App) open(ctx context.Context, use config.Use, o Options) (err error) {
 	closeToOthers()
 	embedded := a.cfg.Storage.Embedded()
-	if use&config.ForData != 0 && !embedded && o.Lock == maintenance.Exclusive {
+	// A key file is this machine's own, wherever the rows are.
+	if use&config.ForData != 0 && use&config.ForKeys == 0 && !embedded && o.Lock == maintenance.Exclusive {
 		return fault.New(fault.Invalid, "This command needs the data for itself, which a table in DynamoDB does not give.")
 	}
 	if use&config.ForData != 0 && a.usesDirectory() {

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/confidant-secrets/confidant/internal/audit"
+	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/config"
 	"github.com/confidant-secrets/confidant/internal/fault"
 )
@@ -108,13 +110,42 @@ func VerifyAudit(ctx context.Context, cfg *config.Config) (audit.Report, error) 
 	return audit.Verify(ctx, dir, o)
 }
 
+// permit asks the policy for a change that a command makes and returns what
+// decided. A refusal, which names what was to be changed, is recorded.
+func (a *App) permit(ctx context.Context, e audit.Entry, what string) (by []string, err error) {
+	d := a.policy.Decide(ctx, authz.Request{
+		Caller:   a.Operator,
+		Action:   authz.Action(e.Action),
+		Resource: authz.Resource{Type: authz.ResourceType(e.ResourceType), Name: e.ResourceName},
+		Now:      time.Now(),
+	})
+	if d.Allowed {
+		return d.By, nil
+	}
+	e.Phase, e.Policies = audit.Done, d.By
+	a.sign(&e)
+	if _, err := a.audit.Append(ctx, e); err != nil {
+		return nil, fault.Wrap(fault.Unavailable, "The audit log is not available.", err)
+	}
+	denied := fault.Newf(fault.Denied, "%s does not have access to change %s", a.Operator.Name, what)
+	if len(d.By) > 0 {
+		denied.By = d.By[0]
+	}
+	return nil, denied
+}
+
+// sign says in a record who gives the command.
+func (a *App) sign(e *audit.Entry) {
+	e.User, e.UserType, e.Administrator = a.Operator.Name, string(a.Operator.Type), a.Operator.Administrator
+	e.Door = a.Operator.Door
+}
+
 // audited records a change made by a command that no use-case room records: an
 // attempt before it, which must be on the disk when the command returns, and
 // the failure after it.
 func (a *App) audited(ctx context.Context, e audit.Entry, change func() error) error {
 	e.Phase, e.Success = audit.Attempt, true
-	e.User, e.UserType, e.Administrator = a.Operator.Name, string(a.Operator.Type), a.Operator.Administrator
-	e.Door = a.Operator.Door
+	a.sign(&e)
 	receipt, err := a.audit.Append(ctx, e)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, "The audit log is not available.", err)

@@ -3,11 +3,9 @@ package app
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/confidant-secrets/confidant/internal/audit"
 	"github.com/confidant-secrets/confidant/internal/authz"
-	"github.com/confidant-secrets/confidant/internal/fault"
 )
 
 // RotateAudit removes entries from the audit log and leaves a record of that.
@@ -56,24 +54,5 @@ func (a *App) permitAudit(ctx context.Context, e audit.Entry) (by []string, err 
 	if err := a.loadPolicies(ctx, false); err != nil {
 		return nil, err
 	}
-	d := a.policy.Decide(ctx, authz.Request{
-		Caller:   a.Operator,
-		Action:   authz.Action(e.Action),
-		Resource: authz.Resource{Type: authz.ResourceType(e.ResourceType), Name: e.ResourceName},
-		Now:      time.Now(),
-	})
-	if d.Allowed {
-		return d.By, nil
-	}
-	e.Phase, e.Policies = audit.Done, d.By
-	e.User, e.UserType, e.Administrator = a.Operator.Name, string(a.Operator.Type), a.Operator.Administrator
-	e.Door = a.Operator.Door
-	if _, err := a.audit.Append(ctx, e); err != nil {
-		return nil, fault.Wrap(fault.Unavailable, "The audit log is not available.", err)
-	}
-	denied := fault.Newf(fault.Denied, "%s does not have access to change the audit log", a.Operator.Name)
-	if len(d.By) > 0 {
-		denied.By = d.By[0]
-	}
-	return nil, denied
+	return a.permit(ctx, e, "the audit log")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/confidant-secrets/confidant/internal/authn/kmsauth"
@@ -37,19 +38,27 @@ func (a *App) awsConfig(ctx context.Context) (aws.Config, error) {
 	return c, nil
 }
 
-func (a *App) openDynamo(ctx context.Context) error {
+func (a *App) dynamoClient(ctx context.Context) (*dynamodb.Client, error) {
 	c, err := a.awsConfig(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	set := a.cfg.Storage
-	client := awsclient.DynamoDB(c, awsclient.Options{
+	return awsclient.DynamoDB(c, awsclient.Options{
 		Endpoint:       set.DynamoURL,
 		ConnectTimeout: time.Duration(set.DynamoConnectTimeout) * time.Second,
 		ReadTimeout:    time.Duration(set.DynamoReadTimeout) * time.Second,
 		Connections:    set.DynamoPool,
-	})
-	if set.DynamoCreateTable || a.makeTables {
+	}), nil
+}
+
+func (a *App) openDynamo(ctx context.Context) error {
+	client, err := a.dynamoClient(ctx)
+	if err != nil {
+		return err
+	}
+	set := a.cfg.Storage
+	if set.DynamoCreateTable {
 		made, err := dynamo.CreateTables(ctx, client, dynamo.Capacity{}, set.DynamoTable, set.DynamoArchive)
 		var schema *dynamo.SchemaError
 		if errors.As(err, &schema) {

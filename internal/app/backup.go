@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/confidant-secrets/confidant/internal/account"
@@ -35,7 +36,7 @@ type NewBackup struct {
 // Denied: there is no key file to put into it.
 func (a *App) CreateBackup(ctx context.Context, in NewBackup) (made backup.Made, err error) {
 	if in.Dir == "" {
-		in.Dir = filepath.Join(a.cfg.Storage.DataDir, "backup")
+		in.Dir = backupDir(a.cfg)
 	}
 	if in.ConfigDir == "" {
 		in.ConfigDir = configDir(a.cfg.File())
@@ -47,7 +48,7 @@ func (a *App) CreateBackup(ctx context.Context, in NewBackup) (made backup.Made,
 	if err != nil {
 		return backup.Made{}, fmt.Errorf("asking for the name of this machine: %w", err)
 	}
-	leaveOut := []string{in.Dir, a.cfg.Storage.DataDir, filepath.Join(a.cfg.Storage.DataDir, "backup")}
+	leaveOut := []string{in.Dir, a.cfg.Storage.DataDir, backupDir(a.cfg)}
 	if a.cfg.Audit.Dir != "" {
 		leaveOut = append(leaveOut, a.cfg.Audit.Dir)
 	}
@@ -55,7 +56,7 @@ func (a *App) CreateBackup(ctx context.Context, in NewBackup) (made backup.Made,
 		Snapshot:  a.snapshot,
 		AuditDir:  a.cfg.Audit.Dir,
 		ConfigDir: in.ConfigDir,
-		Exclude:   in.Exclude,
+		Exclude:   append(slices.Clone(in.Exclude), "*"+rotatingSuffix, "*"+keptSuffix+"*"), // of no use to this backup
 		LeaveOut:  leaveOut,
 		KeyFile:   a.cfg.Keys.File,
 		WithKey:   in.WithKey,
@@ -120,6 +121,9 @@ func describeDatabase(ctx context.Context, path string) (d backup.Database, err 
 	key := keyBody{}
 	if err := json.Unmarshal(body, &key); err != nil {
 		return d, fault.New(fault.Denied, "This is no good backup: its database does not say which key it belongs to.")
+	}
+	if key.Rotation != nil {
+		return d, fault.New(fault.Denied, `A rotation of the key is unfinished in this database; "confidant setup rotate-enckey" finishes it.`)
 	}
 	d.Fingerprint = key.Fingerprint
 	return d, nil

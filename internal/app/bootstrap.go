@@ -52,23 +52,42 @@ func OpenBootstrap(ctx context.Context, cfg *config.Config, passphrase func() (s
 
 // openBootstrap returns the YAML text in the blob.
 func openBootstrap(ctx context.Context, cfg *config.Config, passphrase func() (string, error), log *slog.Logger) ([]byte, error) {
-	text, err := bootstrapText(cfg.Keys.Bootstrap.Reveal(), log)
+	blob, wrapped, err := readBootstrap(cfg.Keys.Bootstrap.Reveal(), log)
 	if err != nil {
 		return nil, err
-	}
-	var blob bootstrapBlob
-	if err := json.Unmarshal(text, &blob); err != nil || blob.DataKey == "" || blob.Secrets == "" {
-		return nil, errors.New("it is no JSON object with the texts data_key and secrets")
-	}
-	wrapped, err := base64.StdEncoding.DecodeString(blob.DataKey)
-	if err != nil {
-		return nil, errors.New("its data_key is no base64")
 	}
 	ring, err := bootstrapKeyring(ctx, cfg, passphrase, log)
 	if err != nil {
 		return nil, err
 	}
 	return envelope.OpenOnce(ctx, ring, bootstrapContext(), wrapped, blob.Secrets)
+}
+
+// readBootstrap returns the blob that a setting holds or names, and its wrapped
+// data key.
+func readBootstrap(value string, log *slog.Logger) (*bootstrapBlob, []byte, error) {
+	text, err := bootstrapText(value, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	blob := &bootstrapBlob{}
+	if err := json.Unmarshal(text, blob); err != nil || blob.DataKey == "" || blob.Secrets == "" {
+		return nil, nil, errors.New("it is no JSON object with the texts data_key and secrets")
+	}
+	wrapped, err := base64.StdEncoding.DecodeString(blob.DataKey)
+	if err != nil {
+		return nil, nil, errors.New("its data_key is no base64")
+	}
+	return blob, wrapped, nil
+}
+
+// text is the blob as it is handed out: one line.
+func (b bootstrapBlob) text() ([]byte, error) {
+	text, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the bootstrap blob: %w", err)
+	}
+	return append(text, '\n'), nil
 }
 
 // bootstrapKeyring is the key that seals credentials, whatever store they are in.

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"time"
@@ -24,11 +23,7 @@ func MakeBootstrap(ctx context.Context, cfg *config.Config, passphrase func() (s
 	if err != nil {
 		return nil, fmt.Errorf("sealing the bootstrap blob: %w", err)
 	}
-	blob, err := json.Marshal(bootstrapBlob{base64.StdEncoding.EncodeToString(wrapped), token})
-	if err != nil {
-		return nil, fmt.Errorf("encoding the bootstrap blob: %w", err)
-	}
-	return append(blob, '\n'), nil
+	return bootstrapBlob{base64.StdEncoding.EncodeToString(wrapped), token}.text()
 }
 
 // PlaceBootstrap writes a blob to a new file with mode 0600, whole or not at all.

@@ -38,11 +38,7 @@ func (a *App) DropTables(ctx context.Context) (aside string, err error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	name := path + ".before-drop-" + time.Now().UTC().Format("20060102-150405")
-	aside = name
-	for i := 2; exists(aside); i++ {
-		aside = fmt.Sprintf("%s-%d", name, i)
-	}
+	aside = freeName(path + ".before-drop-" + time.Now().UTC().Format("20060102-150405"))
 	return aside, a.audited(context.WithoutCancel(ctx), audit.Entry{
 		Action: "delete", ResourceType: "store", ResourceName: path, Info: map[string]any{"moved_aside": aside},
 	}, func() error {
@@ -54,6 +50,16 @@ func (a *App) DropTables(ctx context.Context) (aside string, err error) {
 		}
 		return nil
 	})
+}
+
+// freeName returns a path that nothing bears: the given one, or with a number
+// behind it.
+func freeName(path string) string {
+	free := path
+	for i := 2; exists(free); i++ {
+		free = fmt.Sprintf("%s-%d", path, i)
+	}
+	return free
 }
 
 func flush(directory string) error {

@@ -22,37 +22,50 @@ const (
 	idKey   = "current"
 )
 
+// keyBody names the key. While a rotation is under way it names both.
 type keyBody struct {
-	Fingerprint string `json:"fingerprint"`
+	Fingerprint string        `json:"fingerprint"`
+	Rotation    *rotationBody `json:"rotation,omitempty"`
 }
 
-// remembered returns the fingerprint of the key that the database belongs to
-// and the version of the document; "" if it has none yet.
-func (a *App) remembered(ctx context.Context) (fingerprint string, version int, err error) {
+// settled refuses a database whose key is being rotated: part of it belongs to
+// the one key and part to the other.
+func (b keyBody) settled() error {
+	if b.Rotation == nil {
+		return nil
+	}
+	return startError(`a rotation of the key is unfinished: the database is on its way from the key %s to the key %s; run "confidant setup rotate-enckey" to finish it`,
+		b.Fingerprint, b.Rotation.To)
+}
+
+// remembered returns what says which key the database belongs to, with an empty
+// fingerprint if there is none yet, and the version of that document.
+func (a *App) remembered(ctx context.Context) (body keyBody, version int, err error) {
 	d, err := a.store.Documents().Get(ctx, kindKey, idKey)
 	if errors.Is(err, store.ErrNotFound) {
-		return "", 0, nil
+		return body, 0, nil
 	}
 	if err != nil {
-		return "", 0, fmt.Errorf("reading the key's fingerprint: %w", err)
+		return body, 0, fmt.Errorf("reading the key's fingerprint: %w", err)
 	}
-	body := keyBody{}
 	if err := json.Unmarshal(d.Body, &body); err != nil {
-		return "", 0, fmt.Errorf("reading the key's fingerprint: %w", err)
+		return body, 0, fmt.Errorf("reading the key's fingerprint: %w", err)
 	}
-	return body.Fingerprint, d.Version, nil
+	return body, d.Version, nil
 }
 
-func (a *App) remember(ctx context.Context, fingerprint string, version int) error {
-	body, err := json.Marshal(keyBody{fingerprint})
+// remember writes the document if it is still at a version, and returns the new
+// one.
+func (a *App) remember(ctx context.Context, body keyBody, version int) (int, error) {
+	text, err := json.Marshal(body)
 	if err != nil {
-		return fmt.Errorf("encoding the key's fingerprint: %w", err)
+		return 0, fmt.Errorf("encoding the key's fingerprint: %w", err)
 	}
-	_, err = a.store.Documents().Put(ctx, store.Document{Kind: kindKey, ID: idKey, Body: body}, version)
+	version, err = a.store.Documents().Put(ctx, store.Document{Kind: kindKey, ID: idKey, Body: text}, version)
 	if err != nil {
-		return fmt.Errorf("writing the key's fingerprint: %w", err)
+		return 0, fmt.Errorf("writing the key's fingerprint: %w", err)
 	}
-	return nil
+	return version, nil
 }
 
 // empty reports whether the store holds nothing that a key may have sealed.
@@ -79,6 +92,12 @@ func (a *App) empty(ctx context.Context) (bool, error) {
 // openKey opens the key file and makes sure that the database belongs to it.
 func (a *App) openKey(ctx context.Context) error {
 	key, err := a.readKey()
+	if err != nil {
+		// Half way through a rotation another file, or another passphrase, is wanted.
+		if body, _, reading := a.remembered(ctx); reading == nil && body.Rotation != nil {
+			return body.settled()
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return startError("the key file %s is missing; put it back from a copy, or name its place with ENCKEY_FILE", a.cfg.Keys.File)
 	}
@@ -107,24 +126,31 @@ func (a *App) readKey() (*local.File, error) {
 // database of another key.
 func (a *App) claim(ctx context.Context, key *local.File) error {
 	for {
-		fingerprint, version, err := a.remembered(ctx)
+		body, version, err := a.remembered(ctx)
+		if err == nil {
+			err = body.settled()
+		}
 		if err != nil {
 			return err
 		}
-		switch fingerprint {
+		switch body.Fingerprint {
 		case key.Fingerprint():
 			return nil
 		case "":
-			err := a.remember(ctx, key.Fingerprint(), version)
+			_, err := a.remember(ctx, keyBody{Fingerprint: key.Fingerprint()}, version)
 			if errors.Is(err, store.ErrStale) {
 				continue // another process was faster; see with which key
 			}
 			return err
 		default:
-			return startError("the key file %s has the fingerprint %s, but the database belongs to the key %s; put the right file there",
-				a.cfg.Keys.File, key.Fingerprint(), fingerprint)
+			return a.wrongKey(key, body.Fingerprint)
 		}
 	}
+}
+
+func (a *App) wrongKey(key *local.File, database string) error {
+	return startError("the key file %s has the fingerprint %s, but the database belongs to the key %s; put the right file there",
+		a.cfg.Keys.File, key.Fingerprint(), database)
 }
 
 // makeKey makes a plain key file for a database that holds nothing yet, and
@@ -133,7 +159,7 @@ func (a *App) makeKey(ctx context.Context) (made bool, err error) {
 	if exists(a.cfg.Keys.File) {
 		return false, nil
 	}
-	fingerprint, _, err := a.remembered(ctx)
+	body, _, err := a.remembered(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -141,7 +167,7 @@ func (a *App) makeKey(ctx context.Context) (made bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("looking whether the database is empty: %w", err)
 	}
-	if fingerprint != "" || !empty {
+	if body.Fingerprint != "" || !empty {
 		return false, nil // openKey says what is missing
 	}
 	_, err = local.Create(a.cfg.Keys.File, local.CreateOptions{})
@@ -195,7 +221,7 @@ func (a *App) CreateKeyFile(ctx context.Context, in NewKeyFile) (KeyFile, error)
 			return keyFault(path, err)
 		}
 		if a.store != nil {
-			if err := a.remember(ctx, key.Fingerprint(), version); err != nil {
+			if _, err := a.remember(ctx, keyBody{Fingerprint: key.Fingerprint()}, version); err != nil {
 				return err
 			}
 		}
@@ -211,7 +237,7 @@ func (a *App) mayReplaceKey(ctx context.Context, force bool) (version int, err e
 	if a.store == nil {
 		return 0, nil
 	}
-	fingerprint, version, err := a.remembered(ctx)
+	body, version, err := a.remembered(ctx)
 	if err != nil || force {
 		return version, err
 	}
@@ -220,8 +246,8 @@ func (a *App) mayReplaceKey(ctx context.Context, force bool) (version int, err e
 		return 0, fmt.Errorf("looking whether the database is empty: %w", err)
 	}
 	switch {
-	case !empty && fingerprint != "":
-		return 0, fault.Newf(fault.Denied, "The database holds what the key %s sealed. A new key cannot read it; --force makes one all the same.", fingerprint)
+	case !empty && body.Fingerprint != "":
+		return 0, fault.Newf(fault.Denied, "The database holds what the key %s sealed. A new key cannot read it; --force makes one all the same.", body.Fingerprint)
 	case !empty:
 		return 0, fault.New(fault.Denied, "The database is not empty. A new key cannot read what another one sealed; --force makes one all the same.")
 	}
@@ -232,32 +258,42 @@ func (a *App) mayReplaceKey(ctx context.Context, force bool) (version int, err e
 type CheckedKeyFile struct {
 	KeyFile
 	Database string // fingerprint; empty: the database has no key yet, or there is none
+	// RotatingTo is the fingerprint of the key that the database is on its way to;
+	// empty: no rotation is unfinished.
+	RotatingTo string
 }
 
 // Belongs reports whether the database can be used with the key.
-func (k CheckedKeyFile) Belongs() bool { return k.Database == "" || k.Database == k.Fingerprint }
+func (k CheckedKeyFile) Belongs() bool {
+	return k.RotatingTo == "" && (k.Database == "" || k.Database == k.Fingerprint)
+}
 
 // CheckKeyFile opens the key file and looks which key the database belongs to.
 func (a *App) CheckKeyFile(ctx context.Context) (CheckedKeyFile, error) {
+	if err := a.openStoreIfThere(ctx); err != nil {
+		return CheckedKeyFile{}, err
+	}
+	body := keyBody{}
+	if a.store != nil {
+		var err error
+		if body, _, err = a.remembered(ctx); err != nil {
+			return CheckedKeyFile{}, err
+		}
+	}
 	path := a.cfg.Keys.File
 	key, err := a.readKey()
 	if err != nil {
-		return CheckedKeyFile{}, keyFault(path, err)
-	}
-	if err := a.openStoreIfThere(ctx); err != nil {
-		return CheckedKeyFile{}, err
+		return CheckedKeyFile{}, errors.Join(keyFault(path, err), body.settled())
 	}
 	file, err := describe(path, key)
 	if err != nil {
 		return CheckedKeyFile{}, err
 	}
-	fingerprint := ""
-	if a.store != nil {
-		if fingerprint, _, err = a.remembered(ctx); err != nil {
-			return CheckedKeyFile{}, err
-		}
+	k := CheckedKeyFile{KeyFile: file, Database: body.Fingerprint}
+	if body.Rotation != nil {
+		k.RotatingTo = body.Rotation.To
 	}
-	return CheckedKeyFile{file, fingerprint}, nil
+	return k, nil
 }
 
 // KeyFileProtection is the input of ProtectKeyFile.

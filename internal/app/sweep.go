@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/confidant-secrets/confidant/internal/store"
 )
 
 // sweepEvery is about how often documents that have expired are removed. They
@@ -23,7 +25,7 @@ func (a *App) sweep(ctx context.Context) {
 				return
 			case <-timer.C:
 			}
-			switch n, err := a.store.Documents().Sweep(ctx, time.Now()); {
+			switch n, err := a.store.Documents().Purge(ctx, store.Purge{ExpiredBefore: time.Now()}); {
 			case err != nil && ctx.Err() == nil:
 				a.log.Warn("documents that have expired were not removed", "error", err)
 			case n > 0:

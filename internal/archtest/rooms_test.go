@@ -49,6 +49,7 @@ var rooms = map[string]room{
 
 	// base
 	"envelope": {tier: base},
+	"portable": {tier: base, outside: []string{"go.yaml.in/yaml/v3"}},
 	"authz":    {tier: base, outside: []string{"github.com/cedar-policy/cedar-go"}},
 
 	// nouns
@@ -64,7 +65,7 @@ var rooms = map[string]room{
 	// use cases
 	"vault":              {tier: useCase, outside: []string{"golang.org/x/sync"}},
 	"account":            {tier: useCase, outside: []string{"github.com/golang-jwt/jwt/v5", "github.com/hashicorp/golang-lru/v2", "github.com/pquerna/otp", "golang.org/x/crypto"}},
-	"policy":             {tier: useCase, outside: []string{"github.com/cedar-policy/cedar-go", "go.yaml.in/yaml/v3"}},
+	"policy":             {tier: useCase, outside: []string{"github.com/cedar-policy/cedar-go"}},
 	"maintenance":        {tier: useCase, also: []string{"vault"}, outside: []string{"golang.org/x/sync", "golang.org/x/sys"}},
 	"maintenance/backup": {tier: useCase, also: []string{"maintenance"}, outside: []string{"golang.org/x/sys"}},
 
@@ -110,7 +111,7 @@ var rooms = map[string]room{
 		tier: wiring, also: []string{"config", "awsclient"}, http: true, aws: true,
 		outside: []string{"github.com/aws/aws-sdk-go-v2", "github.com/prometheus/client_golang", "go.yaml.in/yaml/v3", "golang.org/x/sys"},
 	},
-	"cli":           {tier: wiring, also: []string{"config", "app"}, outside: []string{"github.com/boombuler/barcode", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3", "golang.org/x/term"}},
+	"cli":           {tier: wiring, also: []string{"config", "app"}, outside: []string{"github.com/boombuler/barcode", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"}},
 	"cmd/confidant": {tier: wiring, only: []string{"cli"}},
 
 	// what stands beside the code
@@ -137,6 +138,7 @@ var rooms = map[string]room{
 	"proof/login/part":     {tier: proof},
 	"proof/login/provider": {tier: proof},
 	"proof/outage":         {tier: proof},
+	"proof/operations":     {tier: proof},
 	"proof/server":         {tier: proof},
 	"proof/table":          {tier: proof},
 }

@@ -29,7 +29,8 @@ type DumpOptions struct {
 
 // Dump writes a log out, oldest record first, as it stands between two batches,
 // and returns how many records it wrote. It streams. A damaged line ends it with
-// an error that wraps ErrLine and says where.
+// an error that wraps ErrLine and says where. What is written is whole records,
+// also if it ends early.
 //
 // In CSV, a cell that a spreadsheet would take for a formula gets an apostrophe
 // before it, info and policies are JSON, and for a removed entry the column
@@ -73,7 +74,7 @@ func Dump(ctx context.Context, dir string, to io.Writer, o DumpOptions) (written
 		n, err := dumpSegment(ctx, s, since, write)
 		written += n
 		if err != nil {
-			return written, err
+			return written, errors.Join(err, out.Flush()) // no half record is left standing
 		}
 	}
 	if table != nil {

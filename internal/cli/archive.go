@@ -146,13 +146,7 @@ func (m *moving) run(ctx context.Context, named bool, work func(context.Context,
 		return usage("--output is text or json")
 	}
 	c.json = c.json || m.output == "json"
-	silent := *c
-	silent.quiet = true // the same warnings come again below
-	cfg, err := silent.settings(forArchive, nil)
-	if err == nil {
-		err = app.CheckArchive(cfg)
-	}
-	if err != nil {
+	if err := c.checked(forArchive, app.CheckArchive); err != nil {
 		return err
 	}
 	return c.open(ctx, shared(forArchive), func(ctx context.Context, a *app.App) error {

@@ -100,7 +100,8 @@ failed, 2 usage, 3 configuration, 4 storage or file, 5 locked, 130 interrupted.`
 	root.AddCommand(
 		newServe(c), newHealthcheck(c), newCheckConfig(c), newVersion(c),
 		newSetup(c), newCheck(c), newAdmin(c), newAPI(c), newAudit(c), newBackup(c), newConfig(c), newArchive(c), newRestore(c),
-		newGenerateBootstrap(c), newDecryptBootstrap(c),
+		newGenerateBootstrap(c), newDecryptBootstrap(c), newCreateDynamoTables(c),
+		newMigrateBlindSets(c), newMigrateServiceSets(c), newMigrateBooleans(c),
 	)
 	for _, old := range olderSpellings(c) {
 		root.AddCommand(old)

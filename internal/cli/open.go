@@ -48,6 +48,18 @@ func (c *console) open(ctx context.Context, o opening, work func(context.Context
 	return errors.Join(work(ctx, a), a.Close())
 }
 
+// checked holds the settings to a rule before anything is opened or made. What is
+// odd about them is said when they are loaded again.
+func (c *console) checked(use config.Use, rule func(*config.Config) error) error {
+	silent := *c
+	silent.quiet = true
+	cfg, err := silent.settings(use, nil)
+	if err != nil {
+		return err
+	}
+	return rule(cfg)
+}
+
 // passphrase returns what asks for the passphrase of the key file, nil where
 // there is nobody to ask.
 func (c *console) passphrase(ctx context.Context) func() (string, error) {

@@ -85,6 +85,9 @@ func newHealthcheck(c *console) *cobra.Command {
 				return err
 			}
 			url, err := app.CheckHealth(cmd.Context(), cfg)
+			if interrupted := cmd.Context().Err(); err != nil && interrupted != nil {
+				return interrupted
+			}
 			document := struct {
 				URL   string `json:"url"`
 				OK    bool   `json:"ok"`

@@ -19,7 +19,7 @@ func newSetup(c *console) *cobra.Command {
 		Example: `  confidant setup create-enckey
   confidant setup check-enckey`,
 	})
-	cmd.AddCommand(newCreateEnckey(c), newCheckEnckey(c), newEncryptEnckey(c), newCreateTables(c), newDropTables(c), newCreateAuditKeys(c), newReindex(c))
+	cmd.AddCommand(newCreateEnckey(c), newCheckEnckey(c), newEncryptEnckey(c), newRotateEnckey(c), newCreateTables(c), newDropTables(c), newCreateAuditKeys(c), newReindex(c))
 	return cmd
 }
 
@@ -97,7 +97,8 @@ func newCheckEnckey(c *console) *cobra.Command {
 		Use:     "check-enckey",
 		Aliases: underscored("check-enckey"),
 		Short:   "Tell whether the key file opens and belongs to the database",
-		Long:    `Open the key file and compare its fingerprint with the one the database remembers; exit 1 if they differ.`,
+		Long: `Open the key file and compare its fingerprint with the one the database remembers;
+exit 1 if they differ, or if a rotation of the key is unfinished.`,
 		Example: "  confidant setup check-enckey",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -115,10 +116,14 @@ func newCheckEnckey(c *console) *cobra.Command {
 				err = c.print(struct {
 					OK bool `json:"ok"`
 					keyDocument
-					Database string `json:"database_fingerprint"`
-				}{k.Belongs(), keyDocumentOf(k.KeyFile), k.Database}, func(w io.Writer) {
+					Database   string `json:"database_fingerprint"`
+					RotatingTo string `json:"rotating_to,omitempty"`
+				}{k.Belongs(), keyDocumentOf(k.KeyFile), k.Database, k.RotatingTo}, func(w io.Writer) {
 					fmt.Fprintf(w, "%s: %s, fingerprint %s\n", k.Path, form, k.Fingerprint)
 					switch {
+					case k.RotatingTo != "":
+						fmt.Fprintf(w, "UNFINISHED ROTATION: the database is on its way from fingerprint %s to %s; \"confidant setup rotate-enckey\" finishes it\n",
+							k.Database, k.RotatingTo)
 					case k.Database == "":
 						fmt.Fprintln(w, "ok, the database has no key yet")
 					case k.Belongs():
@@ -202,31 +207,6 @@ with "serve --ask-passphrase" from the terminal.`,
 	return cmd
 }
 
-func newCreateTables(c *console) *cobra.Command {
-	return &cobra.Command{
-		Use:     "create-tables",
-		Aliases: underscored("create-tables"),
-		Short:   "Make the database, or bring it to this version's form",
-		Long: `Make the database if there is none. One of an older form is brought to this
-version's, after a snapshot beside it. The server does the same when it starts.`,
-		Example: "  confidant setup create-tables",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o := shared(config.ForData | config.ForAudit)
-			o.late, o.create = config.ForStore, true
-			return c.open(cmd.Context(), o, func(ctx context.Context, a *app.App) error {
-				path, err := a.CreateTables(ctx)
-				if err != nil {
-					return err
-				}
-				return c.print(struct {
-					Database string `json:"database"`
-				}{path}, say("The database %s is ready.", path))
-			})
-		},
-	}
-}
-
 func newReindex(c *console) *cobra.Command {
 	return &cobra.Command{
 		Use:   "reindex",
@@ -238,7 +218,9 @@ and to keep names unique, and print what differed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o := shared(config.ForData | config.ForStore | config.ForAudit)
 			return c.open(cmd.Context(), o, func(ctx context.Context, a *app.App) error {
-				r, err := a.Reindex(ctx, func(done, total int) { c.note("%d of %d", done, total) })
+				bar := c.progress("names and mappings")
+				r, err := a.Reindex(ctx, bar.show)
+				bar.hide()
 				if err != nil {
 					return err
 				}

@@ -19,8 +19,9 @@ type Change struct {
 // Whole replaces all pairs.
 func Whole(pairs Pairs) *Change { return &Change{whole: true, set: pairs} }
 
-// Patch renames keys, then removes keys, then sets pairs. The new names of
-// rename follow the rules for keys that ParsePairs knows.
+// Patch removes keys, renames others, then sets pairs. Both name keys as they are
+// stored; the new names of rename follow the rules for keys that ParsePairs
+// knows.
 func Patch(set Pairs, remove []string, rename map[string]string) *Change {
 	return &Change{set: set, remove: remove, rename: rename}
 }
@@ -35,6 +36,9 @@ func (c *Change) Apply(current Pairs) (Pairs, error) {
 	seen := map[string]bool{}
 	renamed := 0
 	for _, p := range current.pairs() {
+		if slices.Contains(c.remove, p.key) {
+			continue
+		}
 		if to, ok := c.rename[p.key]; ok {
 			key, err := foldKey(to)
 			if err != nil {
@@ -42,9 +46,6 @@ func (c *Change) Apply(current Pairs) (Pairs, error) {
 			}
 			renamed++
 			p.key = key
-		}
-		if slices.Contains(c.remove, p.key) {
-			continue
 		}
 		if seen[p.key] {
 			return Pairs{}, fault.Newf(fault.Invalid, "credential key %q is given more than once", p.key)

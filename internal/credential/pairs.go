@@ -82,6 +82,30 @@ func OpenPairs(plaintext []byte) (Pairs, error) {
 	return canonicalPairs(pairs), nil
 }
 
+// PairsOf returns pairs whose values are texts. Its errors are those of
+// ParsePairs.
+func PairsOf(texts map[string]string) (Pairs, error) {
+	if len(texts) == 0 {
+		return Pairs{}, nil
+	}
+	text := []byte{'{'}
+	for key, value := range texts {
+		if len(text) > 1 {
+			text = append(text, ',')
+		}
+		text = append(appendText(text, key), ':')
+		text = appendText(text, value)
+	}
+	return ParsePairs(append(text, '}'))
+}
+
+// CheckKey returns the Invalid fault of the rule that a key breaks, nil if it is
+// a good one.
+func CheckKey(key string) error {
+	_, err := foldKey(key)
+	return err
+}
+
 // foldKey returns the key as it is stored, or the rule that it breaks.
 func foldKey(key string) (string, error) {
 	switch {

@@ -204,6 +204,7 @@ func TestChange_PatchKeepsUntouchedPairs(t *testing.T) {
 		{"set", credential.Patch(parse(t, `{"b":2,"d":3}`), nil, nil), `{"a":1.0,"b":2,"c":true,"d":3}`},
 		{"remove", credential.Patch(credential.Pairs{}, []string{"a", "unknown"}, nil), `{"b":"xé","c":true}`},
 		{"rename", credential.Patch(credential.Pairs{}, nil, map[string]string{"a": "Z"}), `{"b":"xé","c":true,"z":1.0}`},
+		{"remove one and give another its name", credential.Patch(credential.Pairs{}, []string{"a"}, map[string]string{"b": "a"}), `{"a":"xé","c":true}`},
 		{"swap", credential.Patch(credential.Pairs{}, nil, map[string]string{"a": "c", "c": "a"}), `{"a":true,"b":"xé","c":1.0}`},
 		{"rename and set the old name", credential.Patch(parse(t, `{"a":9}`), nil, map[string]string{"a": "z"}), `{"a":9,"b":"xé","c":true,"z":1.0}`},
 	}

@@ -78,6 +78,7 @@ type Error struct {
 	Kind      Kind
 	Message   string        // public words, a sentence or the contract's fixed text
 	Reference string        // the id of the thing concerned, if it may be named
+	Member    string        // for Invalid and Exists: the member of the input that it is about, if it is one
 	Details   any           // public structured details, such as key conflicts; nil if none
 	RetryIn   time.Duration // for Unavailable, RateLimited and ReadOnly: when to try again; 0 lets the transport choose
 	By        string        // for Denied: the policy that decided
@@ -114,6 +115,13 @@ func Wrap(kind Kind, message string, cause error) *Error {
 func (e *Error) About(reference string) *Error {
 	c := *e
 	c.Reference = reference
+	return &c
+}
+
+// On returns a copy of e that names the member of the input concerned.
+func (e *Error) On(member string) *Error {
+	c := *e
+	c.Member = member
 	return &c
 }
 

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/confidant-secrets/confidant/internal/blind"
 	"github.com/confidant-secrets/confidant/internal/credential"
@@ -152,9 +151,9 @@ func (d watchedDocuments) Delete(ctx context.Context, kind, id string, expect in
 	return d.Documents.Delete(ctx, kind, id, expect)
 }
 
-func (d watchedDocuments) Sweep(ctx context.Context, now time.Time) (int, error) {
+func (d watchedDocuments) Purge(ctx context.Context, p store.Purge) (int, error) {
 	d.s.wrote()
-	return d.Documents.Sweep(ctx, now)
+	return d.Documents.Purge(ctx, p)
 }
 
 type watchedCatalogue struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -32,7 +31,7 @@ func (a *Archiver) run(ctx context.Context, force bool,
 	}
 	sum.Selected = len(ids)
 	report := a.report(&sum)
-	pace := pace{rate: a.Rate, next: time.Now()}
+	pace := pace{rate: float64(a.Rate)}
 	g := errgroup.Group{}
 	g.SetLimit(inHand)
 	for _, id := range ids {
@@ -51,7 +50,7 @@ func (a *Archiver) run(ctx context.Context, force bool,
 				item.judge(err)
 			}
 			if force && item.Status == Moved {
-				pace.spend(units)
+				pace.spend(float64(units))
 			}
 			report(item)
 			return nil
@@ -90,40 +89,4 @@ func (a *Archiver) report(sum *Summary) func(Item) {
 			a.Progress(sum.Selected-sum.Left(), sum.Selected)
 		}
 	}
-}
-
-// pace spreads write units over time. What an item cost is known after it; the
-// next ones wait for it.
-type pace struct {
-	rate int
-	mu   sync.Mutex
-	next time.Time // when the next item may begin
-}
-
-func (p *pace) wait(ctx context.Context) error {
-	p.mu.Lock()
-	until := p.next
-	p.mu.Unlock()
-	delay := time.Until(until)
-	if p.rate == 0 || delay <= 0 {
-		return ctx.Err()
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(delay):
-		return nil
-	}
-}
-
-func (p *pace) spend(units int) {
-	if p.rate == 0 {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now := time.Now(); p.next.Before(now) {
-		p.next = now
-	}
-	p.next = p.next.Add(time.Duration(units) * time.Second / time.Duration(p.rate))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/confidant-secrets/confidant/internal/credential"
 	"github.com/confidant-secrets/confidant/internal/fault"
 	"github.com/confidant-secrets/confidant/internal/policy"
+	"github.com/confidant-secrets/confidant/internal/portable"
 	"github.com/confidant-secrets/confidant/internal/revision"
 	"github.com/confidant-secrets/confidant/internal/store"
 )
@@ -216,7 +217,7 @@ func TestPolicy_IsAskedForEverything(t *testing.T) {
 		"enable":  func() error { _, err := r.SetActive(t.Context(), user, "default-users", true); return err },
 		"delete":  func() error { return r.Delete(t.Context(), user, "b") },
 		"import": func() error {
-			_, err := r.Import(t.Context(), user, policy.Imported{}, policy.ImportOptions{DryRun: true})
+			_, err := r.Import(t.Context(), user, nil, portable.Options{DryRun: true})
 			return err
 		},
 	} {
@@ -391,15 +392,15 @@ func TestDocument_HoldsManyPolicies(t *testing.T) {
 		description := fmt.Sprintf("Team %d owns what bears its tag.", i)
 		list = append(list, policy.Portable{Name: fmt.Sprintf("team-%03d", i), Active: true, Description: &description, Cedar: &text})
 	}
-	text, err := json.Marshal(policy.Document{Policy: list})
+	text, err := json.Marshal(map[string]any{"policy": list})
 	if err != nil {
 		t.Fatal(err)
 	}
-	imported, err := policy.ReadDocument(text)
+	d, err := portable.Read(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Import(t.Context(), operator, imported, policy.ImportOptions{}); err != nil {
+	if _, err := r.Import(t.Context(), operator, d.Policy, portable.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if d := stored(t, r); len(d.Body) > 20<<10 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/fault"
+	"github.com/confidant-secrets/confidant/internal/portable"
 )
 
 // Portable is an entry in an export. Of a shipped one there is nothing but whether
@@ -20,35 +21,24 @@ type Portable struct {
 	Cedar       *string `json:"cedar,omitempty" yaml:"cedar,omitempty"`
 }
 
-// Document is an export.
-type Document struct {
-	Version string     `json:"confidant_version" yaml:"confidant_version"`
-	Policy  []Portable `json:"policy" yaml:"policy"`
-}
-
-// Export returns the entries, by name; with names, those alone. NotFound: one of
-// the names is unknown.
+// Export returns the entries, by name; with names, those alone as far as there are
+// any.
 func (p *Policies) Export(ctx context.Context, c authz.Caller, names ...string) ([]Portable, error) {
 	op := operation{authz.List, "", "list policies", map[string]any{"operation": "export", "names": names}}
 	all, err := p.look(ctx, c, op)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		if find(all, name) < 0 {
-			return nil, missing(name)
-		}
-	}
 	list := make([]Portable, 0, len(all))
 	for _, e := range all {
 		if len(names) > 0 && !slices.Contains(names, e.Name) {
 			continue
 		}
-		portable := Portable{Name: e.Name, Active: e.Active}
+		moved := Portable{Name: e.Name, Active: e.Active}
 		if _, ok := shipped(e.Name); !ok {
-			portable.Description, portable.Cedar = &e.Description, &e.Cedar
+			moved.Description, moved.Cedar = &e.Description, &e.Cedar
 		}
-		list = append(list, portable)
+		list = append(list, moved)
 	}
 	return list, nil
 }
@@ -65,57 +55,21 @@ func (e Portable) entry() authz.Entry {
 	return entry
 }
 
-// ReadDocument reads an export, JSON or YAML. An entry that cannot be understood
-// is judged by Import, not here. Invalid: the text is no export.
-func ReadDocument(text []byte) (Imported, error) {
-	var d struct {
-		Version string            `json:"confidant_version"`
-		Policy  []json.RawMessage `json:"policy"`
-	}
-	if len(text) == 0 {
-		return Imported{}, fault.New(fault.Invalid, "The export is empty; one without anything in it is {}.")
-	}
-	if err := unmarshal(text, &d); err != nil {
-		return Imported{}, fault.Wrap(fault.Invalid, "The export cannot be read", err)
-	}
-	return Imported{d.Version, d.Policy}, nil
-}
-
-// Imported is an export as it came.
-type Imported struct {
-	Version string // of the program that made it; empty: it does not say
-	policy  []json.RawMessage
-}
-
-// ImportOptions say how Import does it.
-type ImportOptions struct {
-	Names       []string // if there are any, other entries are passed over
-	SkipInvalid bool     // leave out what does not hold, instead of refusing everything
-	ReplaceAll  bool     // remove stored entries that are not in the import
-	DryRun      bool     // change nothing
-}
-
-// ImportReport says what an import did, or would do.
-type ImportReport struct {
-	Created, Changed, Unchanged, Deleted int
-	Skipped                              []string // what is wrong with the entries left out
-}
-
 // Import puts the entries of an export in place of those with their names, all
 // in one write. Invalid: some do not hold, and what is wrong with each; nothing
 // was changed.
-func (p *Policies) Import(ctx context.Context, c authz.Caller, d Imported, o ImportOptions) (ImportReport, error) {
-	var r ImportReport
+func (p *Policies) Import(ctx context.Context, c authz.Caller, list []json.RawMessage, o portable.Options) (portable.Report, error) {
+	var r portable.Report
 	op := operation{authz.Update, "", "change policies", map[string]any{
-		"operation": "import", "entries": len(d.policy), "replace_all": o.ReplaceAll, "dry_run": o.DryRun,
+		"operation": "import", "entries": len(list), "replace_all": o.ReplaceAll, "dry_run": o.DryRun,
 	}}
 	edit := func(entries []authz.Entry) ([]authz.Entry, error) {
-		r = ImportReport{}
+		r = portable.Report{}
 		seen := map[string]bool{}
 		var wrong []error
-		for i, text := range d.policy {
+		for i, text := range list {
 			var e Portable
-			err := unmarshal(text, &e)
+			err := portable.Unmarshal(text, &e)
 			switch {
 			case err != nil:
 				err = fmt.Errorf("entry %d: %w", i+1, err)
@@ -132,7 +86,7 @@ func (p *Policies) Import(ctx context.Context, c authz.Caller, d Imported, o Imp
 				continue
 			}
 			seen[e.Name] = true
-			entries = r.put(entries, e.entry())
+			entries = put(&r, entries, e.entry())
 		}
 		if len(wrong) > 0 && !o.SkipInvalid {
 			return nil, fault.Wrap(fault.Invalid, "The export does not hold and nothing was changed", errors.Join(wrong...))
@@ -158,7 +112,7 @@ func (p *Policies) Import(ctx context.Context, c authz.Caller, d Imported, o Imp
 }
 
 // put puts an entry among the others and counts what that is.
-func (r *ImportReport) put(entries []authz.Entry, e authz.Entry) []authz.Entry {
+func put(r *portable.Report, entries []authz.Entry, e authz.Entry) []authz.Entry {
 	i := find(entries, e.Name)
 	if i < 0 {
 		r.Created++

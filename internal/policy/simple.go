@@ -11,6 +11,7 @@ import (
 
 	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/fault"
+	"github.com/confidant-secrets/confidant/internal/portable"
 )
 
 // Simple is the simple form of a policy. It is translated into Cedar when the
@@ -35,7 +36,7 @@ type Simple struct {
 // Read reads the simple form, JSON or YAML; what the text does not say stays.
 // Invalid: it is no such form.
 func (s *Simple) Read(text []byte) error {
-	if err := unmarshal(text, s); err != nil {
+	if err := portable.Unmarshal(text, s); err != nil {
 		return fault.Wrap(fault.Invalid, "The policy cannot be read", err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/confidant-secrets/confidant/internal/revision"
@@ -56,6 +57,40 @@ type Documents interface {
 	// nothing. ErrStale: it moved.
 	Delete(ctx context.Context, kind, id string, expect int) error
 
-	// Sweep removes documents whose expiry lies before now and says how many.
-	Sweep(ctx context.Context, now time.Time) (int, error)
+	// Purge removes documents and says how many; one that expired counts although
+	// it is never returned. Each is judged as it stands when it is removed: what
+	// was written anew meanwhile, so that it no longer fits, stays. A context that
+	// is cancelled ends the work between two batches. With an error, at least so
+	// many as it says are gone, and a second call goes on.
+	Purge(ctx context.Context, p Purge) (int, error)
+}
+
+// Purge says which documents Documents.Purge removes: those that fit everything
+// that is set. A kind or an expiry must be.
+type Purge struct {
+	Kind          string    // empty: of every kind
+	ExpiredBefore time.Time // whose expiry lies before this; zero: whatever their expiry, if they have one
+	WrittenBefore time.Time // last written before this; zero: whenever that was
+	Batch         int       // how many go at once before others have their turn; 0: PurgeBatch
+	DryRun        bool      // count those that fit, and remove none
+
+	// Progress, if not nil, is called after each batch with the number so far.
+	Progress func(removed int)
+}
+
+// PurgeBatch is the batch of a Purge that says nothing of it.
+const PurgeBatch = 1000
+
+// Check refuses a purge that would remove what nobody meant, and says what the
+// batch is.
+func (p Purge) Check() (batch int, err error) {
+	switch {
+	case p.Kind == "" && p.ExpiredBefore.IsZero():
+		return 0, errors.New("a purge of every kind is one of what expired")
+	case p.Batch < 0:
+		return 0, errors.New("the batch of a purge is negative")
+	case p.Batch == 0:
+		return PurgeBatch, nil
+	}
+	return p.Batch, nil
 }

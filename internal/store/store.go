@@ -111,6 +111,19 @@ type Store interface {
 	// the number of rows done and their total.
 	Reindex(ctx context.Context, progress func(done, total int)) (ReindexReport, error)
 
+	// RewrapDataKeys visits the wrapped data key of every row of credentials,
+	// current and historic, here and in the archive, rows that no list shows
+	// among them, and puts what change returns in its place; nil leaves it alone.
+	// Nothing else of a row changes. A key is replaced only where the one that
+	// change was given still stands; else, and where a write is tried again, the
+	// row is visited again. change is not called twice at a time.
+	//
+	// It goes in batches. done is called after each, once it is on the disk, with
+	// the number of rows visited and their total, 0 where that is not known. A
+	// cancelled context ends it between two batches, and the report tells what was
+	// done. It may be repeated.
+	RewrapDataKeys(ctx context.Context, change func(WrappedKey) []byte, done func(visited, total int)) (RewrapReport, error)
+
 	// Check reads what old data may hold although the store no longer allows
 	// it: equal names, rows without their key, orphaned history.
 	Check(ctx context.Context) (CheckReport, error)
@@ -239,6 +252,20 @@ type ReindexReport struct {
 	Credentials, BlindCredentials, Services int
 	Claims, Mappings                        int      // documents that stand now
 	Changed                                 []string // "credential-name <name>: …", one line each
+}
+
+// WrappedKey is the wrapped data key of one row of a credential.
+type WrappedKey struct {
+	ID       string // of the credential
+	Key      string // of the row, see the key space
+	Archived bool   // it stands in the archive
+	Wrapped  []byte // not empty
+}
+
+// RewrapReport counts rows.
+type RewrapReport struct {
+	Visited int // rows with a data key
+	Changed int // those that got another one
 }
 
 // CheckReport lists what old data holds against the rules.

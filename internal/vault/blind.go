@@ -92,7 +92,11 @@ func (v *Vault) newBlind(ctx context.Context, in NewBlind) (*blind.Credential, e
 	require("data_key", blind.Filled(in.DataKey))
 	require("documentation", !v.rules.EnforceDocumentation || credential.Documented(in.Documentation))
 	if missing != nil {
-		return nil, fault.Newf(fault.Invalid, "The following fields are required: ['%s']", strings.Join(missing, "', '"))
+		err := fault.Newf(fault.Invalid, "The following fields are required: ['%s']", strings.Join(missing, "', '"))
+		if len(missing) == 1 {
+			err = err.On(missing[0])
+		}
+		return nil, err
 	}
 	sealed := BlindSealed{in.Pairs, in.DataKey, in.KeyNames, in.CipherType, in.CipherVersion}
 	if err := in.Unread.first("cipher_version", "cipher_type", "credential_pairs", "documentation"); err != nil {
@@ -151,7 +155,7 @@ func (v *Vault) UpdateBlindCredential(ctx context.Context, c authz.Caller, id st
 			return none, err
 		}
 		return retry(ctx, k, id, change.IfRevision != 0, func() (BlindView, error) {
-			return k.changeBlind(ctx, id, authz.Update, "update", change.IfRevision,
+			return k.changeBlind(ctx, id, authz.Update, change.IfRevision,
 				func(row *blind.Credential, m mapping) (*blind.Credential, conflictCheck, error) {
 					return k.updatedBlind(ctx, row, change, m)
 				})
@@ -169,7 +173,7 @@ func (v *Vault) RevertBlindCredential(ctx context.Context, c authz.Caller, id st
 		}
 		k.note("to_revision", to)
 		return retry(ctx, k, id, ifRevision != 0, func() (BlindView, error) {
-			return k.changeBlind(ctx, id, authz.Revert, "revert", ifRevision,
+			return k.changeBlind(ctx, id, authz.Revert, ifRevision,
 				func(row *blind.Credential, m mapping) (*blind.Credential, conflictCheck, error) {
 					return k.revertedBlind(ctx, row, to, m)
 				})
@@ -179,24 +183,15 @@ func (v *Vault) RevertBlindCredential(ctx context.Context, c authz.Caller, id st
 
 // changeBlind stores what make makes of the current row as a new revision.
 func (k *call) changeBlind(
-	ctx context.Context, id string, action authz.Action, verb string, ifRevision int,
+	ctx context.Context, id string, action authz.Action, ifRevision int,
 	make func(*blind.Credential, mapping) (*blind.Credential, conflictCheck, error),
 ) (none BlindView, _ error) {
 	n := k.v.blindCredentials()
-	p, m, err := locateMapped(ctx, k, n, id)
+	subject, err := changing(ctx, k, n, id, action, ifRevision)
 	if err != nil {
 		return none, err
 	}
-	if err := k.require(ctx, action, p.resource, verb+" blind credential "+id, id); err != nil {
-		return none, err
-	}
-	row, err := p.changeable(n.words)
-	if err != nil {
-		return none, err
-	}
-	if err := pinned(id, row.Revision, ifRevision); err != nil {
-		return none, err
-	}
+	row, m := subject.row, subject.mapping
 	next, check, err := make(row, m)
 	if err != nil {
 		return none, err
@@ -295,20 +290,30 @@ func (k *call) checkBlindNames(ctx context.Context, row *blind.Credential, names
 
 // revertedBlind returns the row with the content of an earlier revision.
 func (k *call) revertedBlind(ctx context.Context, row *blind.Credential, to int, m mapping) (next *blind.Credential, check conflictCheck, _ error) {
-	old, err := past(ctx, k.v.blindCredentials(), row, to)
+	next, err := k.earlierBlind(ctx, row, to)
 	if err != nil {
 		return nil, check, err
 	}
+	if check, err = k.checkBlindNames(ctx, row, next.KeyNames, m); err != nil {
+		return nil, check, err
+	}
+	return next, check, nil
+}
+
+// earlierBlind checks a revert, but for conflicts, and returns the row with the
+// content of an earlier revision.
+func (k *call) earlierBlind(ctx context.Context, row *blind.Credential, to int) (*blind.Credential, error) {
+	old, err := past(ctx, k.v.blindCredentials(), row, to)
+	if err != nil {
+		return nil, err
+	}
 	if blind.Equal(old, row) {
-		return nil, check, fault.New(fault.Invalid, "No difference between old and new blind credential.")
+		return nil, fault.New(fault.Invalid, "No difference between old and new blind credential.")
 	}
 	if old.Name != row.Name {
 		if err := k.v.nameFree(ctx, store.KindBlindName, old.Name, row.ID); err != nil {
-			return nil, check, err
+			return nil, err
 		}
 	}
-	if check, err = k.checkBlindNames(ctx, row, old.KeyNames, m); err != nil {
-		return nil, check, err
-	}
-	return old.Clone(), check, nil
+	return old.Clone(), nil
 }

@@ -67,26 +67,44 @@ func (k *call) neighbours(ctx context.Context, id string, keys []string, m mappi
 // conflictsWith reads the services that map a credential and what else they
 // map, and returns the conflicts and guards of all that was read.
 func (k *call) conflictsWith(ctx context.Context, id string, keys []string, m mapping) (service.Conflicts, []store.Guard, error) {
-	services, err := k.v.store.Services().BatchGet(ctx, m.services)
+	around, err := k.neighbourhood(ctx, id, m)
 	if err != nil {
-		return nil, nil, storeFault("reading mapped services", err)
+		return nil, nil, err
 	}
-	var guards []store.Guard
+	return service.ConflictsWith(id, keys, around.services, around.holders), around.guards(), nil
+}
+
+// neighbourhood is the services that map a credential, and what else they map.
+type neighbourhood struct {
+	content
+	services []*service.Service
+	holders  []service.Holder // with the key names of the content
+}
+
+// neighbourhood reads the services that map a credential and what else they map.
+func (k *call) neighbourhood(ctx context.Context, id string, m mapping) (around neighbourhood, err error) {
+	if around.services, err = k.v.store.Services().BatchGet(ctx, m.services); err != nil {
+		return around, storeFault("reading mapped services", err)
+	}
 	var plain, blinds []string
-	for _, s := range services {
-		guards = append(guards, store.RowGuard(s.ID, s.Revision))
+	for _, s := range around.services {
 		plain = append(plain, s.Credentials...)
 		blinds = append(blinds, s.BlindCredentials...)
 	}
-	content, err := k.contents(ctx, others(plain, id), others(blinds, id))
-	if err != nil {
-		return nil, nil, err
+	if around.content, err = k.contents(ctx, others(plain, id), others(blinds, id)); err != nil {
+		return around, err
 	}
-	holders, err := k.holders(ctx, content)
-	if err != nil {
-		return nil, nil, err
+	around.holders, err = k.holders(ctx, around.content)
+	return around, err
+}
+
+// guards returns a guard for each row that was read.
+func (a neighbourhood) guards() []store.Guard {
+	out := make([]store.Guard, 0, len(a.services))
+	for _, s := range a.services {
+		out = append(out, store.RowGuard(s.ID, s.Revision))
 	}
-	return service.ConflictsWith(id, keys, services, holders), append(guards, content.guards()...), nil
+	return append(out, a.content.guards()...)
 }
 
 // content is what services map: the current rows of credentials of both kinds.

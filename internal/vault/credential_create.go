@@ -93,8 +93,8 @@ func (v *Vault) newCredential(ctx context.Context, in NewCredential) (*credentia
 
 // Rules about members that several use cases share.
 var (
-	errUndocumented = fault.New(fault.Invalid, "documentation is a required field")
-	errNameless     = fault.New(fault.Invalid, "name is a required field")
+	errUndocumented = fault.New(fault.Invalid, "documentation is a required field").On("documentation")
+	errNameless     = fault.New(fault.Invalid, "name is a required field").On("name")
 )
 
 // keyNames returns what a row says about the keys of its pairs: nil where

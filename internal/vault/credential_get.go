@@ -128,7 +128,7 @@ func everyRevision[T any](ctx context.Context, rows store.Reader[T], id string) 
 // whichever of them is given first.
 func (v *Vault) DiffCredential(ctx context.Context, c authz.Caller, id string, a, b int) (credential.Difference, error) {
 	k := v.begin(c, authz.Metadata, authz.Credential)
-	return diff(ctx, k, v.credentials(), id, a, b, func(a, b *credential.Credential) (none credential.Difference, _ error) {
+	return diff(ctx, k, v.credentials(), id, a, b, func(a, b *credential.Credential, _ authz.Resource) (none credential.Difference, _ error) {
 		pairsA, pairsB, err := v.openBoth(ctx, a, b)
 		if err != nil {
 			return none, err
@@ -137,8 +137,9 @@ func (v *Vault) DiffCredential(ctx context.Context, c authz.Caller, id string, a
 	})
 }
 
-// diff compares two revisions of one thing.
-func diff[T, D any](ctx context.Context, k *call, n noun[T], id string, a, b int, compare func(a, b *T) (D, error)) (D, error) {
+// diff compares two revisions of one thing; compare is told what the policy may
+// look at of it.
+func diff[T, D any](ctx context.Context, k *call, n noun[T], id string, a, b int, compare func(a, b *T, r authz.Resource) (D, error)) (D, error) {
 	return perform(ctx, k, func() (none D, _ error) {
 		p, err := locate(ctx, k, n, id)
 		if err != nil {
@@ -159,7 +160,7 @@ func diff[T, D any](ctx context.Context, k *call, n noun[T], id string, a, b int
 		if err != nil {
 			return none, err
 		}
-		return compare(rowA, rowB)
+		return compare(rowA, rowB, p.resource)
 	})
 }
 

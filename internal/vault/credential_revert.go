@@ -26,65 +26,68 @@ func (v *Vault) RevertCredential(ctx context.Context, c authz.Caller, id string,
 }
 
 func (k *call) revertCredential(ctx context.Context, id string, to, ifRevision int) (none CredentialView, _ error) {
-	v, n := k.v, k.v.credentials()
-	p, m, err := locateMapped(ctx, k, n, id)
+	n := k.v.credentials()
+	plan, err := k.planRevert(ctx, id, to, ifRevision)
 	if err != nil {
 		return none, err
 	}
-	if err := k.require(ctx, authz.Revert, p.resource, "revert credential "+id, id); err != nil {
-		return none, err
-	}
-	row, err := p.changeable(n.words)
+	check, err := k.checkPairs(ctx, id, plan.current, plan.pairs, plan.mapping)
 	if err != nil {
 		return none, err
 	}
-	if err := pinned(id, row.Revision, ifRevision); err != nil {
-		return none, err
-	}
-	old, err := past(ctx, n, row, to)
-	if err != nil {
-		return none, err
-	}
-	pairs, current, err := v.openBoth(ctx, old, row)
-	if err != nil {
-		return none, err
-	}
-	if credential.Equal(old, row, pairs, current) {
-		return none, fault.New(fault.Invalid, "No difference between old and new credential.")
-	}
-	if err := pairs.Check(); err != nil {
-		return none, err
-	}
-	if old.Name != row.Name {
-		if err := v.nameFree(ctx, store.KindCredentialName, old.Name, id); err != nil {
-			return none, err
-		}
-	}
-	check, err := k.checkPairs(ctx, id, current, pairs, m)
-	if err != nil {
-		return none, err
-	}
-
-	next := old.Clone()
-	next.Head = row.Clone().Head
-	next.KeyNames = v.keyNames(pairs)
-	next.ModifiedDate, next.ModifiedBy = k.at, k.caller.Name
-	next.LastDecrypted = time.Time{}
-	if pairs.Equal(current) {
-		next.LastDecrypted = row.LastDecrypted
-	}
-	k.entry.Revision = row.Revision + 1
+	k.entry.Revision = plan.row.Revision + 1
 	stored, err := write(ctx, k, n, store.Write[credential.Credential]{
-		ID: id, Previous: row, Rows: []*credential.Credential{next}, Guards: check.guards,
-	}, k.announceCredential(m))
+		ID: id, Previous: plan.row, Rows: []*credential.Credential{plan.next}, Guards: check.guards,
+	}, k.announceCredential(plan.mapping))
 	if err != nil {
 		return none, err
 	}
 	k.recheck(ctx, id, check)
 	view := k.view(stored)
-	view.KeyNames = pairs.Keys()
+	view.KeyNames = plan.pairs.Keys()
 	r := n.resource(id, stored)
-	r.MappedBy = p.resource.MappedBy
+	r.MappedBy = plan.resource.MappedBy
 	view.Permissions = k.hints(ctx, r, authz.Metadata, authz.Get, authz.Update)
 	return view, nil
+}
+
+// planRevert checks a revert, in the order in which rules are reported, but for
+// conflicts.
+func (k *call) planRevert(ctx context.Context, id string, to, ifRevision int) (plan credentialPlan, err error) {
+	v, n := k.v, k.v.credentials()
+	plan.subject, err = changing(ctx, k, n, id, authz.Revert, ifRevision)
+	if err != nil {
+		return plan, err
+	}
+	row := plan.row
+	old, err := past(ctx, n, row, to)
+	if err != nil {
+		return plan, err
+	}
+	plan.pairs, plan.current, err = v.openBoth(ctx, old, row)
+	if err != nil {
+		return plan, err
+	}
+	plan.opened = true
+	if credential.Equal(old, row, plan.pairs, plan.current) {
+		return plan, fault.New(fault.Invalid, "No difference between old and new credential.")
+	}
+	if err := plan.pairs.Check(); err != nil {
+		return plan, err
+	}
+	if old.Name != row.Name {
+		if err := v.nameFree(ctx, store.KindCredentialName, old.Name, id); err != nil {
+			return plan, err
+		}
+	}
+	next := old.Clone()
+	next.Head = row.Clone().Head
+	next.KeyNames = v.keyNames(plan.pairs)
+	next.ModifiedDate, next.ModifiedBy = k.at, k.caller.Name
+	next.LastDecrypted = time.Time{}
+	if plan.pairs.Equal(plan.current) {
+		next.LastDecrypted = row.LastDecrypted
+	}
+	plan.next = next
+	return plan, nil
 }

@@ -30,64 +30,89 @@ func (v *Vault) UpdateCredential(ctx context.Context, c authz.Caller, id string,
 }
 
 func (k *call) updateCredential(ctx context.Context, id string, change CredentialChange) (none CredentialView, _ error) {
-	v, n := k.v, k.v.credentials()
-	p, m, err := locateMapped(ctx, k, n, id)
+	v := k.v
+	plan, err := k.planUpdate(ctx, id, change, true)
 	if err != nil {
 		return none, err
 	}
-	if err := k.require(ctx, authz.Update, p.resource, "update credential "+id, id); err != nil {
-		return none, err
-	}
-	row, err := p.changeable(n.words)
-	if err != nil {
-		return none, err
-	}
-	if err := pinned(id, row.Revision, change.IfRevision); err != nil {
-		return none, err
-	}
-	next := row.Clone()
-	if err := v.changeMembers(ctx, next, change); err != nil {
-		return none, err
-	}
-	next.ModifiedDate, next.ModifiedBy = k.at, k.caller.Name
-
-	// The pairs are opened where they are to be changed or shown, and where
-	// nothing else tells their names.
-	mayGet := k.may(ctx, authz.Get, p.resource).Allowed
-	view := CredentialView{KeyNames: row.KeyNames}
+	view := CredentialView{KeyNames: plan.row.KeyNames}
 	var check conflictCheck
-	if mayGet || change.Pairs != nil || row.KeyNames == nil {
-		current, err := v.open(ctx, row)
-		if err != nil {
-			return none, err
-		}
-		pairs := current
+	if plan.opened {
 		if change.Pairs != nil {
-			if pairs, err = change.Pairs.Apply(current); err != nil {
-				return none, err
-			}
-			if check, err = k.changePairs(ctx, next, current, pairs, m); err != nil {
+			if check, err = k.sealPairs(ctx, plan); err != nil {
 				return none, err
 			}
 		}
-		next.KeyNames, view.KeyNames = v.keyNames(pairs), pairs.Keys()
-		if mayGet {
-			view.Pairs = &pairs
+		plan.next.KeyNames, view.KeyNames = v.keyNames(plan.pairs), plan.pairs.Keys()
+		if plan.mayGet {
+			view.Pairs = &plan.pairs
 			k.note("values", true)
 		}
 	}
 
-	k.entry.Revision = row.Revision + 1
-	view.Row, err = write(ctx, k, n, store.Write[credential.Credential]{
-		ID: id, Previous: row, Rows: []*credential.Credential{next}, Guards: check.guards,
-	}, k.announceCredential(m))
+	k.entry.Revision = plan.row.Revision + 1
+	view.Row, err = write(ctx, k, v.credentials(), store.Write[credential.Credential]{
+		ID: id, Previous: plan.row, Rows: []*credential.Credential{plan.next}, Guards: check.guards,
+	}, k.announceCredential(plan.mapping))
 	if err != nil {
 		return none, err
 	}
 	k.recheck(ctx, id, check)
 	view.NextRotation = v.rules.Rotation.Next(view.Row, k.at)
-	view.Permissions = Permissions{string(authz.Metadata): true, string(authz.Get): mayGet, string(authz.Update): true}
+	view.Permissions = Permissions{string(authz.Metadata): true, string(authz.Get): plan.mayGet, string(authz.Update): true}
 	return view, nil
+}
+
+// credentialPlan is a change of a credential that is checked, but for conflicts,
+// and neither sealed nor written.
+type credentialPlan struct {
+	subject[credential.Credential]
+	next   *credential.Credential
+	mayGet bool
+	// opened says that current and pairs are what the credential holds now and
+	// after the change.
+	opened         bool
+	current, pairs credential.Pairs
+}
+
+// planUpdate checks a change, in the order in which rules are reported. The
+// pairs are opened where they are to be changed, where nothing else tells their
+// names, and, if show is set, where the caller may see them.
+func (k *call) planUpdate(ctx context.Context, id string, change CredentialChange, show bool) (plan credentialPlan, err error) {
+	v := k.v
+	plan.subject, err = changing(ctx, k, v.credentials(), id, authz.Update, change.IfRevision)
+	if err != nil {
+		return plan, err
+	}
+	plan.next = plan.row.Clone()
+	if err := v.changeMembers(ctx, plan.next, change); err != nil {
+		return plan, err
+	}
+	plan.next.ModifiedDate, plan.next.ModifiedBy = k.at, k.caller.Name
+
+	plan.mayGet = k.may(ctx, authz.Get, plan.resource).Allowed
+	plan.opened = show && plan.mayGet || change.Pairs != nil || plan.row.KeyNames == nil
+	if !plan.opened {
+		return plan, nil
+	}
+	if plan.current, err = v.open(ctx, plan.row); err != nil {
+		return plan, err
+	}
+	plan.pairs = plan.current
+	if change.Pairs == nil {
+		return plan, nil
+	}
+	if plan.pairs, err = change.Pairs.Apply(plan.current); err != nil {
+		return plan, err
+	}
+	if plan.pairs.Empty() {
+		return plan, fault.New(fault.Invalid, "Credential Pairs cannot be empty.")
+	}
+	if !plan.pairs.Equal(plan.current) {
+		plan.next.LastRotation = k.at
+		plan.next.LastDecrypted = time.Time{}
+	}
+	return plan, nil
 }
 
 // changeMembers checks the change, in the order in which rules are reported,
@@ -134,23 +159,15 @@ func (v *Vault) changeMembers(ctx context.Context, next *credential.Credential, 
 	return nil
 }
 
-// changePairs puts new pairs into next, sealed under a key of their own, after
-// checking that they leave the services that map the credential without
-// conflict.
-func (k *call) changePairs(
-	ctx context.Context, next *credential.Credential, current, pairs credential.Pairs, m mapping,
-) (check conflictCheck, err error) {
-	if pairs.Empty() {
-		return check, fault.New(fault.Invalid, "Credential Pairs cannot be empty.")
-	}
-	if check, err = k.checkPairs(ctx, next.ID, current, pairs, m); err != nil {
+// sealPairs puts new pairs into the row to be written, sealed under a key of
+// their own, after checking that they leave the services that map the credential
+// without conflict.
+func (k *call) sealPairs(ctx context.Context, plan credentialPlan) (conflictCheck, error) {
+	check, err := k.checkPairs(ctx, plan.next.ID, plan.current, plan.pairs, plan.mapping)
+	if err != nil {
 		return check, err
 	}
-	if !pairs.Equal(current) {
-		next.LastRotation = k.at
-		next.LastDecrypted = time.Time{}
-	}
-	next.Sealed, err = k.v.seal(ctx, next.ID, pairs)
+	plan.next.Sealed, err = k.v.seal(ctx, plan.next.ID, plan.pairs)
 	return check, err
 }
 

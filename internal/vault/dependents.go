@@ -36,17 +36,22 @@ func dependents[T any](ctx context.Context, k *call, n noun[T], id string) ([]De
 		if p.taken {
 			return []Dependent{}, nil
 		}
-		services, err := k.v.store.Services().BatchGet(ctx, m.services)
-		if err != nil {
-			return nil, storeFault("reading the services that map "+id, err)
-		}
-		out := make([]Dependent, len(services))
-		for i, s := range services {
-			out[i] = Dependent{ID: s.ID, Enabled: s.Enabled}
-		}
-		slices.SortFunc(out, func(a, b Dependent) int { return cmp.Compare(a.ID, b.ID) })
-		return out, nil
+		return k.dependents(ctx, id, m)
 	})
+}
+
+// dependents returns the services of a mapping, ascending by id.
+func (k *call) dependents(ctx context.Context, id string, m mapping) ([]Dependent, error) {
+	services, err := k.v.store.Services().BatchGet(ctx, m.services)
+	if err != nil {
+		return nil, storeFault("reading the services that map "+id, err)
+	}
+	out := make([]Dependent, len(services))
+	for i, s := range services {
+		out[i] = Dependent{ID: s.ID, Enabled: s.Enabled}
+	}
+	slices.SortFunc(out, func(a, b Dependent) int { return cmp.Compare(a.ID, b.ID) })
+	return out, nil
 }
 
 // Hints says what the caller may do with each noun as such: "list" and

@@ -58,6 +58,7 @@ func nameTaken(holder string, cause error) error {
 		Kind:      fault.Exists,
 		Message:   "Name already exists. See id: " + holder,
 		Reference: holder,
+		Member:    "name",
 		Cause:     cause,
 	}
 }

@@ -19,7 +19,8 @@ var resourceTypes = map[store.Noun]authz.ResourceType{
 
 // Find returns one page of what matches a query among the nouns that the
 // caller may list. Nouns named in the query must all be such; without any, it
-// looks among those that are. A service finds only what is mapped to it.
+// looks among those that are. A service finds only what is mapped to it. When
+// rotation is due the query need not say: that is by the rules of the vault, now.
 func (v *Vault) Find(ctx context.Context, c authz.Caller, q store.Query) (store.Found, error) {
 	k := v.begin(c, authz.List, "")
 	return perform(ctx, k, func() (none store.Found, _ error) {
@@ -27,31 +28,39 @@ func (v *Vault) Find(ctx context.Context, c authz.Caller, q store.Query) (store.
 		if q.Nouns, err = k.listable(ctx, q.Nouns); err != nil {
 			return none, err
 		}
-		k.note("nouns", q.Nouns)
-		if len(q.Nouns) > 1 {
-			k.entry.ResourceType = ""
-		}
-		if c.Type == authz.Service {
-			if q.MappedBy != "" && q.MappedBy != c.Name {
-				return store.Found{AsOf: k.at}, nil
-			}
-			q.MappedBy = c.Name
-		}
-		found, err := v.store.Catalogue().Find(ctx, q)
+		found, err := k.find(ctx, q)
 		if err != nil {
-			return none, storeFault("searching", err)
-		}
-		if v.rules.ListFilter {
-			if found.Entries, err = k.visible(ctx, found.Entries); err != nil {
-				return none, err
-			}
+			return none, err
 		}
 		k.note("count", len(found.Entries))
 		return found, nil
 	})
 }
 
-// listable returns the nouns among which the caller may look.
+// find searches among nouns that the caller may list, and leaves out what it may
+// not see of them.
+func (k *call) find(ctx context.Context, q store.Query) (none store.Found, _ error) {
+	if k.caller.Type == authz.Service {
+		if q.MappedBy != "" && q.MappedBy != k.caller.Name {
+			return store.Found{AsOf: k.at}, nil
+		}
+		q.MappedBy = k.caller.Name
+	}
+	q.Rules, q.At = k.v.rules.Rotation, k.at
+	found, err := k.v.store.Catalogue().Find(ctx, q)
+	if err != nil {
+		return none, storeFault("searching", err)
+	}
+	if k.v.rules.ListFilter {
+		if found.Entries, err = k.visible(ctx, found.Entries); err != nil {
+			return none, err
+		}
+	}
+	return found, nil
+}
+
+// listable returns the nouns among which the caller may look, and has the record
+// say so.
 func (k *call) listable(ctx context.Context, asked []store.Noun) ([]store.Noun, error) {
 	all := asked
 	if len(all) == 0 {
@@ -71,6 +80,11 @@ func (k *call) listable(ctx context.Context, asked []store.Noun) ([]store.Noun, 
 	}
 	if refusal != nil && (len(asked) > 0 || len(allowed) == 0) {
 		return nil, refusal
+	}
+	k.note("nouns", allowed)
+	k.entry.ResourceType = ""
+	if len(allowed) == 1 {
+		k.entry.ResourceType = string(resourceTypes[allowed[0]])
 	}
 	return allowed, nil
 }

@@ -140,6 +140,35 @@ func locateMapped[T any](ctx context.Context, k *call, n noun[T], id string) (p 
 	return p, m, err
 }
 
+// subject is the thing that a call is about to change.
+type subject[T any] struct {
+	row      *T // its current row
+	mapping  mapping
+	resource authz.Resource
+}
+
+// changing looks up what is to be changed by an action, and refuses whoever may
+// not do it, ids of nothing that can be changed, and who has not seen the
+// current revision.
+func changing[T any](ctx context.Context, k *call, n noun[T], id string, action authz.Action, seen int) (none subject[T], _ error) {
+	p, m, err := locateMapped(ctx, k, n, id)
+	if err != nil {
+		return none, err
+	}
+	what := string(action) + " " + n.words.singular + " " + id
+	if err := k.require(ctx, action, p.resource, what, id); err != nil {
+		return none, err
+	}
+	row, err := p.changeable(n.words)
+	if err != nil {
+		return none, err
+	}
+	if err := pinned(id, n.meta(row).Revision, seen); err != nil {
+		return none, err
+	}
+	return subject[T]{row, m, p.resource}, nil
+}
+
 // sideBySide runs what is one round trip each at the same time, and returns the
 // first error. Where answers come sooner than another goroutine would begin, out
 // of memory or a local file, they are fetched one after the other.

@@ -43,8 +43,8 @@ func (v *Vault) GetService(ctx context.Context, c authz.Caller, id string, metad
 			return none, n.words.missing()
 		}
 		k.entry.Revision = row.Revision
-		if c.Type == authz.Service && row.Account != "" && row.Account != c.Account {
-			return none, fault.New(fault.Unauthenticated, "Authenticated user is not authorized.")
+		if err := k.inAccount(row); err != nil {
+			return none, err
 		}
 
 		began = v.now()
@@ -66,6 +66,15 @@ func (v *Vault) GetService(ctx context.Context, c authz.Caller, id string, metad
 		k.note("blind_credentials", blindIDsOf(mapped.blind))
 		return view, nil
 	})
+}
+
+// inAccount refuses a service that asks from another account than the one it is
+// scoped to.
+func (k *call) inAccount(row *service.Service) error {
+	if k.caller.Type == authz.Service && row.Account != "" && row.Account != k.caller.Account {
+		return fault.New(fault.Unauthenticated, "Authenticated user is not authorized.")
+	}
+	return nil
 }
 
 // serviceView shows a service with what is mapped to it.
@@ -129,7 +138,7 @@ func (v *Vault) ServiceRevisions(ctx context.Context, c authz.Caller, id string)
 // of them is given first.
 func (v *Vault) DiffService(ctx context.Context, c authz.Caller, id string, a, b int) (service.Difference, error) {
 	k := v.begin(c, authz.Metadata, authz.ServiceResource)
-	return diff(ctx, k, v.services(), id, a, b, func(a, b *service.Service) (service.Difference, error) {
+	return diff(ctx, k, v.services(), id, a, b, func(a, b *service.Service, _ authz.Resource) (service.Difference, error) {
 		return service.Diff(a, b), nil
 	})
 }

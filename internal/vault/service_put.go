@@ -30,49 +30,18 @@ func (v *Vault) PutService(ctx context.Context, c authz.Caller, id string, chang
 }
 
 func (k *call) putService(ctx context.Context, id string, change ServiceChange) (none ServiceView, _ error) {
-	n := k.v.services()
-	p, err := locate(ctx, k, n, id)
+	plan, err := k.planPut(ctx, id, change)
 	if err != nil {
 		return none, err
 	}
-	row := p.current
-	if p.taken {
-		row = nil
-	}
-	next := changedService(row, change)
-	if err := k.requirePut(ctx, p, row, next, id); err != nil {
-		return none, err
-	}
-	if p.taken {
-		return none, n.words.mistaken()
-	}
-	if row == nil && !service.ValidID(id) {
-		return none, fault.New(fault.Invalid,
-			"id must be 1 to 255 printable characters without slashes and white space")
-	}
-	if err := pinned(id, revisionOf(row), change.IfRevision); err != nil {
-		return none, err
-	}
-	if err := change.Unread.first("", "credentials", "blind_credentials", "enabled"); err != nil {
-		return none, err
-	}
-	mapped, err := k.contents(ctx, next.Credentials, next.BlindCredentials)
+	check, err := k.checkMapping(ctx, plan.row, plan.next, plan.mapped, change.maps())
 	if err != nil {
 		return none, err
 	}
-	next.Credentials, next.BlindCredentials = idsOf(mapped.credentials), blindIDsOf(mapped.blind)
-	given := change.Credentials != nil || change.BlindCredentials != nil
-	check, err := k.checkMapping(ctx, row, next, mapped, given)
-	if err != nil {
+	if err := k.checkAccount(change); err != nil {
 		return none, err
 	}
-	if err := change.Unread.first("account"); err != nil {
-		return none, err
-	}
-	if next.Account != "" && !slices.Contains(k.v.rules.Accounts, next.Account) {
-		return none, fault.New(fault.Invalid, next.Account+" is not a valid account.")
-	}
-	view, err := k.storeService(ctx, id, row, next, mapped, check)
+	view, err := k.storeService(ctx, id, plan.row, plan.next, plan.mapped, check)
 	if err != nil {
 		return none, err
 	}
@@ -80,6 +49,76 @@ func (k *call) putService(ctx context.Context, id string, change ServiceChange) 
 		string(authz.Create): true, string(authz.Metadata): true, string(authz.Get): true, string(authz.Update): true,
 	}
 	return view, nil
+}
+
+// servicePlan is a change of a service that is not written yet.
+type servicePlan struct {
+	row    *service.Service // nil: the service is new
+	next   *service.Service
+	mapped content  // what next maps
+	gone   []string // ids that were asked for and are of nothing
+}
+
+// planPut checks a put, in the order in which rules are reported, up to those
+// about the mapping.
+func (k *call) planPut(ctx context.Context, id string, change ServiceChange) (plan servicePlan, err error) {
+	n := k.v.services()
+	p, err := locate(ctx, k, n, id)
+	if err != nil {
+		return plan, err
+	}
+	plan.row = p.current
+	if p.taken {
+		plan.row = nil
+	}
+	plan.next = changedService(plan.row, change)
+	if err := k.requirePut(ctx, p, plan.row, plan.next, id); err != nil {
+		return plan, err
+	}
+	if p.taken {
+		return plan, n.words.mistaken()
+	}
+	if plan.row == nil && !service.ValidID(id) {
+		return plan, fault.New(fault.Invalid,
+			"id must be 1 to 255 printable characters without slashes and white space")
+	}
+	if change.New && plan.row != nil {
+		return plan, fault.New(fault.Exists, "There is a service of this name already.").About(id)
+	}
+	if err := pinned(id, revisionOf(plan.row), change.IfRevision); err != nil {
+		return plan, err
+	}
+	if err := change.Unread.first("", "credentials", "blind_credentials", "enabled"); err != nil {
+		return plan, err
+	}
+	return plan, k.existing(ctx, &plan)
+}
+
+// existing reads what a service is to map, and leaves the ids in it that are of
+// something.
+func (k *call) existing(ctx context.Context, plan *servicePlan) (err error) {
+	next := plan.next
+	if plan.mapped, err = k.contents(ctx, next.Credentials, next.BlindCredentials); err != nil {
+		return err
+	}
+	asked := service.Mapping(slices.Concat(next.Credentials, next.BlindCredentials))
+	next.Credentials, next.BlindCredentials = idsOf(plan.mapped.credentials), blindIDsOf(plan.mapped.blind)
+	plan.gone = credential.Missing(service.Mapping(slices.Concat(next.Credentials, next.BlindCredentials)), asked)
+	return nil
+}
+
+// maps reports whether a change is about the mapping.
+func (c ServiceChange) maps() bool { return c.Credentials != nil || c.BlindCredentials != nil }
+
+// checkAccount checks the account that a change asks for.
+func (k *call) checkAccount(change ServiceChange) error {
+	if err := change.Unread.first("account"); err != nil {
+		return err
+	}
+	if change.Account != "" && !slices.Contains(k.v.rules.Accounts, change.Account) {
+		return fault.New(fault.Invalid, change.Account+" is not a valid account.")
+	}
+	return nil
 }
 
 // changedService returns the row that a change asks for, before it is known
@@ -145,15 +184,9 @@ func gains(row, next *service.Service) (plain, blinds []string) {
 // for its size and, if conflicts is set, for conflicts. Only a service that
 // gains credentials has something to guard.
 func (k *call) checkMapping(ctx context.Context, row, next *service.Service, mapped content, conflicts bool) (check conflictCheck, _ error) {
-	added, addedBlind := gains(row, next)
-	changes := len(added) + len(addedBlind)
-	if row != nil {
-		lost, lostBlind := gains(next, row)
-		changes += len(lost) + len(lostBlind)
-	}
-	if changes > store.MaxMappingChanges {
-		return check, fault.Newf(fault.Invalid,
-			"At most %d credentials can be mapped or unmapped at once, this would be %d.", store.MaxMappingChanges, changes)
+	changes, err := mappingChanges(row, next)
+	if err != nil {
+		return check, err
 	}
 	conflicts = conflicts && !k.v.rules.IgnoreConflicts
 	if conflicts {
@@ -165,6 +198,7 @@ func (k *call) checkMapping(ctx context.Context, row, next *service.Service, map
 			return check, err
 		}
 	}
+	added, addedBlind := gains(row, next)
 	if len(added)+len(addedBlind) == 0 {
 		return check, nil
 	}
@@ -189,6 +223,22 @@ func (k *call) checkMapping(ctx context.Context, row, next *service.Service, map
 		}
 	}
 	return check, nil
+}
+
+// mappingChanges returns how many ids next, in place of row, maps or unmaps, and
+// the fault of too many.
+func mappingChanges(row, next *service.Service) (int, error) {
+	added, addedBlind := gains(row, next)
+	changes := len(added) + len(addedBlind)
+	if row != nil {
+		lost, lostBlind := gains(next, row)
+		changes += len(lost) + len(lostBlind)
+	}
+	if changes > store.MaxMappingChanges {
+		return changes, fault.Newf(fault.Invalid,
+			"At most %d credentials can be mapped or unmapped at once, this would be %d.", store.MaxMappingChanges, changes)
+	}
+	return changes, nil
 }
 
 // only returns the contents with the ids.

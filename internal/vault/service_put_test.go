@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/confidant-secrets/confidant/internal/authz"
@@ -200,6 +202,35 @@ func TestPutService_OrderOfRules(t *testing.T) {
 	// What conflicts already may still be disabled.
 	if _, err := w.PutService(t.Context(), ann, "foo", vault.ServiceChange{Enabled: new(false)}); err != nil {
 		t.Errorf("disabling a service with a conflict: %v", err)
+	}
+}
+
+func TestPutService_NewNeverOverwrites(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaults)
+	var made, refused atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			_, err := w.PutService(t.Context(), ann, "foo", vault.ServiceChange{New: true})
+			switch {
+			case err == nil:
+				made.Add(1)
+			case fault.Is(err, fault.Exists):
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if made.Load() != 1 || refused.Load() != 7 {
+		t.Errorf("%d were made and %d refused, want 1 and 7", made.Load(), refused.Load())
+	}
+	_, err := w.PreviewService(t.Context(), ann, "foo", vault.ServiceChange{New: true})
+	wantFault(t, err, fault.Exists, "There is a service of this name already.")
+	if got, err := w.GetService(t.Context(), ann, "foo", true); err != nil || got.Row.Revision != 1 {
+		t.Errorf("revision %d, %v", got.Row.Revision, err)
 	}
 }
 

@@ -24,10 +24,34 @@ func (v *Vault) RevertService(ctx context.Context, c authz.Caller, id string, to
 }
 
 func (k *call) revertService(ctx context.Context, id string, to, ifRevision int) (none ServiceView, _ error) {
+	plan, err := k.planServiceRevert(ctx, id, to, ifRevision)
+	if err != nil {
+		return none, err
+	}
+	check, err := k.checkMapping(ctx, plan.row, plan.next, plan.mapped, true)
+	if err != nil {
+		return none, err
+	}
+	if service.Equal(plan.row, plan.next) {
+		return none, errSameService
+	}
+	view, err := k.storeService(ctx, id, plan.row, plan.next, plan.mapped, check)
+	if err != nil {
+		return none, err
+	}
+	view.Permissions = k.serviceHints(ctx, k.v.services().resource(id, view.Row), "")
+	return view, nil
+}
+
+var errSameService = fault.New(fault.Invalid, "No difference between old and new service.")
+
+// planServiceRevert checks a revert, in the order in which rules are reported,
+// up to those about the mapping.
+func (k *call) planServiceRevert(ctx context.Context, id string, to, ifRevision int) (plan servicePlan, _ error) {
 	n := k.v.services()
 	p, err := locate(ctx, k, n, id)
 	if err != nil {
-		return none, err
+		return plan, err
 	}
 	// The policy judges what comes back with the old mapping, like what a put
 	// adds; a revision that is not there brings nothing back.
@@ -35,42 +59,24 @@ func (k *call) revertService(ctx context.Context, id string, to, ifRevision int)
 	r := p.resource
 	if !p.taken && p.current != nil {
 		if old, err = past(ctx, n, p.current, to); err != nil && !fault.Is(err, fault.NotFound) {
-			return none, err
+			return plan, err
 		}
 		if old != nil {
 			r = intended(r, p.current, old)
 		}
 	}
 	if err := k.require(ctx, authz.Revert, r, "revert service "+id, id); err != nil {
-		return none, err
+		return plan, err
 	}
-	row, err := p.changeable(n.words)
-	if err != nil {
-		return none, err
+	if plan.row, err = p.changeable(n.words); err != nil {
+		return plan, err
 	}
-	if err := pinned(id, row.Revision, ifRevision); err != nil {
-		return none, err
+	if err := pinned(id, plan.row.Revision, ifRevision); err != nil {
+		return plan, err
 	}
 	if old == nil {
-		return none, n.words.missing()
+		return plan, n.words.missing()
 	}
-	next := old.Clone()
-	mapped, err := k.contents(ctx, next.Credentials, next.BlindCredentials)
-	if err != nil {
-		return none, err
-	}
-	next.Credentials, next.BlindCredentials = idsOf(mapped.credentials), blindIDsOf(mapped.blind)
-	check, err := k.checkMapping(ctx, row, next, mapped, true)
-	if err != nil {
-		return none, err
-	}
-	if service.Equal(row, next) {
-		return none, fault.New(fault.Invalid, "No difference between old and new service.")
-	}
-	view, err := k.storeService(ctx, id, row, next, mapped, check)
-	if err != nil {
-		return none, err
-	}
-	view.Permissions = k.serviceHints(ctx, n.resource(id, view.Row), "")
-	return view, nil
+	plan.next = old.Clone()
+	return plan, k.existing(ctx, &plan)
 }

@@ -156,6 +156,13 @@ func (c spyCatalogue) Find(ctx context.Context, q store.Query) (store.Found, err
 	return c.Catalogue.Find(ctx, q)
 }
 
+func (c spyCatalogue) Summary(ctx context.Context, q store.SummaryQuery) (store.Summary, error) {
+	if err := c.spy.answers(); err != nil {
+		return store.Summary{}, err
+	}
+	return c.Catalogue.Summary(ctx, q)
+}
+
 type spyRows[T any] struct {
 	store.Revisions[T]
 	spy *spyStore

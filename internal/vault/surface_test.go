@@ -18,6 +18,7 @@ import (
 // things are ids of what stands in a store, or of what does not.
 type things struct {
 	credential, idle, spare, archived, stranded, blind, service string
+	otherBlind, otherService                                    string           // which nothing changes
 	pairs                                                       credential.Pairs // for a new credential
 }
 
@@ -26,6 +27,7 @@ func absent(t testing.TB) things {
 	return things{
 		"0123456789abcdef", "123456789abcdef0", "23456789abcdef01", "3456789abcdef012", "56789abcdef01234",
 		"456789abcdef0123", "nothing-here",
+		"6789abcdef012345", "nothing-there",
 		pairs(t, `{"n":"v"}`),
 	}
 }
@@ -63,6 +65,22 @@ func furnish(t testing.TB, w *world) things {
 	}
 	if _, err := w.UpdateBlindCredential(ctx, ann, x.blind, vault.BlindChange{Enabled: new(false)}); err != nil {
 		t.Fatal(err)
+	}
+	return x
+}
+
+// furnishAll adds two revisions of what no use changes.
+func furnishAll(t testing.TB, w *world) things {
+	t.Helper()
+	x := furnish(t, w)
+	x.otherBlind, x.otherService = w.blind(t, "other blind", "o"), "bar-production"
+	if _, err := w.UpdateBlindCredential(t.Context(), ann, x.otherBlind, vault.BlindChange{Enabled: new(false)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, enabled := range []bool{true, false} {
+		if _, err := w.PutService(t.Context(), ann, x.otherService, vault.ServiceChange{Enabled: &enabled}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return x
 }
@@ -160,6 +178,57 @@ var uses = map[string]use{
 	"Find": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
 		return v.Find(ctx, c, store.Query{Text: "m", Limit: 10})
 	}},
+	"Summary": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.Summary(ctx, c)
+	}},
+	"ShowCredential": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.ShowCredential(ctx, c, x.credential)
+	}},
+	"ShowBlindCredential": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.ShowBlindCredential(ctx, c, x.blind)
+	}},
+	"ShowService": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.ShowService(ctx, c, x.service)
+	}},
+	"RevealPair": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.RevealPair(ctx, c, x.credential, "k")
+	}},
+	"PreviewCredential": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.PreviewCredential(ctx, c, x.credential, vault.CredentialChange{Pairs: credential.Whole(x.pairs)})
+	}},
+	"PreviewRevertCredential": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.PreviewRevertCredential(ctx, c, x.idle, 1, 0)
+	}},
+	"PreviewRevertBlindCredential": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.PreviewRevertBlindCredential(ctx, c, x.otherBlind, 1, 0)
+	}},
+	"PreviewService": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.PreviewService(ctx, c, x.service, mapped(x.credential, x.idle))
+	}},
+	"PreviewRevertService": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.PreviewRevertService(ctx, c, x.otherService, 1, 0)
+	}},
+	"CompareCredential": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.CompareCredential(ctx, c, x.credential, 1, 2)
+	}},
+	"CompareBlindCredential": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.CompareBlindCredential(ctx, c, x.blind, 1, 2)
+	}},
+	"CompareService": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.CompareService(ctx, c, x.service, 1, 2)
+	}},
+	"CredentialJournal": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.CredentialJournal(ctx, c, x.credential, 0)
+	}},
+	"BlindJournal": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.BlindJournal(ctx, c, x.blind, 0)
+	}},
+	"ServiceJournal": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.ServiceJournal(ctx, c, x.service, 0)
+	}},
+	"Candidates": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		return v.Candidates(ctx, c, x.service, "m")
+	}},
 }
 
 // unrecorded are the methods that leave no audit record, for they tell only
@@ -183,7 +252,7 @@ func TestVault_EveryMethodIsWalked(t *testing.T) {
 func TestVault_StrangerIsDeniedAndRecorded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, vault.Rules{StoreKeyNames: true, SaveLastDecrypted: true})
-	present, absent := furnish(t, w), absent(t)
+	present, absent := furnishAll(t, w), absent(t)
 	w.policy.set(decide(nobody))
 	mallory := caller(authz.User, "mallory")
 	for name, use := range uses {
@@ -193,7 +262,7 @@ func TestVault_StrangerIsDeniedAndRecorded(t *testing.T) {
 			got, err := use.call(t.Context(), w.Vault, mallory, x)
 			f := wantFault(t, err, fault.Denied, "")
 			words = append(words, strings.NewReplacer(
-				x.credential, "ID", x.idle, "ID", x.spare, "ID", x.archived, "ID", x.stranded, "ID", x.blind, "ID", x.service, "ID").Replace(f.Message+"|"+f.Reference))
+				x.credential, "ID", x.idle, "ID", x.spare, "ID", x.archived, "ID", x.stranded, "ID", x.blind, "ID", x.service, "ID", x.otherBlind, "ID", x.otherService, "ID").Replace(f.Message+"|"+f.Reference))
 			if !strings.HasPrefix(f.Message, "mallory does not have access to ") || f.By != "test" {
 				t.Errorf("%s: refused with %q by %q", name, f.Message, f.By)
 			}
@@ -212,7 +281,7 @@ func TestVault_StrangerIsDeniedAndRecorded(t *testing.T) {
 		}
 		// A put says whether it would have created the service: clients know the
 		// two refusals apart.
-		if words[0] != words[1] && name != "PutService" {
+		if words[0] != words[1] && name != "PutService" && name != "PreviewService" {
 			t.Errorf("%s: what is there is refused with %q, what is not with %q", name, words[0], words[1])
 		}
 	}
@@ -226,7 +295,7 @@ func TestVault_StrangerIsDeniedAndRecorded(t *testing.T) {
 func TestVault_MaintenanceModeRefusesChangesBeforeThePolicy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, vault.Rules{StoreKeyNames: true, SaveLastDecrypted: true})
-	x := furnish(t, w)
+	x := furnishAll(t, w)
 	w.readOnly.Store(true)
 	for name, use := range uses {
 		records, opened, writes := w.marks()
@@ -258,7 +327,7 @@ func TestVault_MaintenanceModeRefusesChangesBeforeThePolicy(t *testing.T) {
 func TestVault_WithoutAuditNothingLeavesAndNothingChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, vault.Rules{StoreKeyNames: true, SaveLastDecrypted: true})
-	x := furnish(t, w)
+	x := furnishAll(t, w)
 	w.audit.Fail(errDown)
 	for name, use := range uses {
 		_, _, writes := w.marks()
@@ -289,7 +358,7 @@ func (w *world) archived(t testing.TB, name string) string {
 func TestVault_AuditFailOpenGoesOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, vault.Rules{StoreKeyNames: true, AuditFailOpen: true})
-	x := furnish(t, w)
+	x := furnishAll(t, w)
 	w.audit.Fail(errDown)
 	for name, use := range uses {
 		if _, err := use.call(t.Context(), w.Vault, ann, x); err != nil {
@@ -301,7 +370,7 @@ func TestVault_AuditFailOpenGoesOn(t *testing.T) {
 func TestVault_EachCallIsOneRecord(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, vault.Rules{StoreKeyNames: true})
-	x := furnish(t, w)
+	x := furnishAll(t, w)
 	for name, use := range uses {
 		records, _, _ := w.marks()
 		if _, err := use.call(t.Context(), w.Vault, ann, x); err != nil {
@@ -320,7 +389,7 @@ func TestVault_EachCallIsOneRecord(t *testing.T) {
 func TestVault_DeadStoreIsUnavailable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, vault.Rules{StoreKeyNames: true})
-	x := furnish(t, w)
+	x := furnishAll(t, w)
 	w.store.dead.Store(true)
 	for name, use := range uses {
 		records, _, _ := w.marks()

@@ -74,7 +74,7 @@ func (m *timed) Count(name string, n int) {
 func TestMetrics_KeepTheirNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaults)
-	x := furnish(t, w)
+	x := furnishAll(t, w)
 	m := &timed{names: map[string]int{}}
 	d := w.dependencies(defaults)
 	d.Metrics = m

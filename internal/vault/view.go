@@ -139,6 +139,8 @@ type ServiceChange struct {
 	BlindCredentials *[]string
 	Enabled          *bool
 	Account          string // empty: none. Always set, as the older API replaces it
-	IfRevision       int
-	Unread           Unread
+	// New says that there must be no such service yet; one is an Exists fault.
+	New        bool
+	IfRevision int
+	Unread     Unread
 }

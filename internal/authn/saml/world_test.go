@@ -66,7 +66,7 @@ func (m *memory) Delete(_ context.Context, kind, id string, _ int) error {
 func (m *memory) List(context.Context, string, revision.Page) (revision.Slice[*store.Document], error) {
 	return revision.Slice[*store.Document]{}, nil
 }
-func (m *memory) Sweep(context.Context, time.Time) (int, error) { return 0, nil }
+func (m *memory) Purge(context.Context, store.Purge) (int, error) { return 0, nil }
 
 // world is one process, with what it has logged.
 type world struct {

@@ -36,7 +36,7 @@ type tables struct {
 // embedded makes an empty SQLite database.
 func embedded(t *testing.T) tables {
 	t.Helper()
-	p := server.New(t, nil)
+	p := server.New(t, map[string]string{})
 	if err := os.MkdirAll(p.DataDir, 0o700); err != nil {
 		t.Fatal(err)
 	}

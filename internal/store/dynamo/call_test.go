@@ -172,7 +172,7 @@ var calls = map[string]func(t *testing.T, w *world, s *dynamo.Store) call{
 			},
 		}
 	},
-	"sweep": func(t *testing.T, w *world, s *dynamo.Store) call {
+	"purge": func(t *testing.T, w *world, s *dynamo.Store) call {
 		for i := range 3 {
 			d := store.Document{Kind: "challenge", ID: strconv.Itoa(i), Body: json.RawMessage(`1`), Expires: time.Now().Add(-time.Hour)}
 			if _, err := s.Documents().Put(t.Context(), d, 0); err != nil {
@@ -180,9 +180,9 @@ var calls = map[string]func(t *testing.T, w *world, s *dynamo.Store) call{
 			}
 		}
 		return call{func(ctx context.Context, s *dynamo.Store) error {
-			n, err := s.Documents().Sweep(ctx, time.Now())
+			n, err := s.Documents().Purge(ctx, store.Purge{ExpiredBefore: time.Now()})
 			if err == nil && n != 3 {
-				err = fmt.Errorf("%d documents were swept, want 3", n)
+				err = fmt.Errorf("%d documents were purged, want 3", n)
 			}
 			return err
 		}, func(context.Context, *dynamo.Store) (bool, string) { return len(w.items(t, table)) == 2, "" }}

@@ -170,9 +170,9 @@ func TestStore_AsksAsLittleAsItCan(t *testing.T) {
 	})
 }
 
-// TestSweep_TakesManyAtOnce and the numbers of Reindex hold for any number of
+// TestPurge_TakesManyAtOnce and the numbers of Reindex hold for any number of
 // things.
-func TestSweep_TakesManyAtOnce(t *testing.T) {
+func TestPurge_TakesManyAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	if w == nil {
@@ -188,11 +188,11 @@ func TestSweep_TakesManyAtOnce(t *testing.T) {
 		}
 	}
 	count.reset()
-	n, err := s.Documents().Sweep(t.Context(), now.Add(time.Second))
+	n, err := s.Documents().Purge(t.Context(), store.Purge{ExpiredBefore: now.Add(time.Second)})
 	if err != nil || n != 150 {
-		t.Fatalf("Sweep = %d, %v; want 150", n, err)
+		t.Fatalf("Purge = %d, %v; want 150", n, err)
 	}
 	if got, want := count.reset(), "3: GetItem 1, Query 1, TransactWriteItems 2"; got != want {
-		t.Errorf("sweeping 150 documents takes %q, want %q", got, want)
+		t.Errorf("purging 150 documents takes %q, want %q", got, want)
 	}
 }

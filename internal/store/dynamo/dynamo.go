@@ -3,7 +3,8 @@
 // documents under keys that start with "doc/", which the older service never
 // asks for.
 //
-// Every write is a TransactWriteItems, every revisioned write a single one.
+// Every write is a TransactWriteItems, every revisioned write a single one; only
+// the rewriting of older forms, which changes nothing that is read, is none.
 // Nothing decides on the index, which lags; it serves lists and, until claims
 // and mappings are built over an older table, hints that are then verified.
 package dynamo

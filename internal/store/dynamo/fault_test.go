@@ -119,8 +119,8 @@ var faults = []fault{
 	{"reindex", "TransactWriteItems", "reply lost", 1, succeeds},
 	{"reindex", "TransactWriteItems", "no permission", forEver, fails},
 	{"reindex", "BatchGetItem", "half done", 1, succeeds},
-	{"sweep", "Query", "throttled", 1, succeeds},
-	{"sweep", "TransactWriteItems", "internal error", forEver, fails},
+	{"purge", "Query", "throttled", 1, succeeds},
+	{"purge", "TransactWriteItems", "internal error", forEver, fails},
 	// A read says what is there, or that it does not know.
 	{"get", "GetItem", "throttled", 4, succeeds},
 	{"get", "GetItem", "over capacity", forEver, fails},

@@ -31,6 +31,7 @@ func (c *catalogue) Find(ctx context.Context, q store.Query) (store.Found, error
 	for _, p := range matching[:min(q.Limit, len(matching))] {
 		entry := p.Entry
 		entry.Services = c.uses[p.ID]
+		entry.NextRotation = q.Rotates(&entry)
 		found.Entries = append(found.Entries, entry)
 	}
 	if len(matching) > q.Limit {
@@ -59,7 +60,7 @@ func (c *catalogue) matching(q store.Query, after *place) []placed {
 	text := strings.ToLower(q.Text)
 	var out []placed
 	for _, e := range c.entries {
-		if !matches(e, q, text, mapped) {
+		if !matches(e, &q, text, mapped) || !c.attention(e, &q) {
 			continue
 		}
 		p := place{sortKey(q, e), e.ID}
@@ -70,7 +71,7 @@ func (c *catalogue) matching(q store.Query, after *place) []placed {
 	return out
 }
 
-func matches(e *listed, q store.Query, text string, mapped map[string]bool) bool {
+func matches(e *listed, q *store.Query, text string, mapped map[string]bool) bool {
 	switch {
 	case len(q.Nouns) > 0 && !slices.Contains(q.Nouns, e.Noun),
 		text != "" && q.Text != e.ID && !strings.Contains(e.folded, text),
@@ -78,10 +79,32 @@ func matches(e *listed, q store.Query, text string, mapped map[string]bool) bool
 		q.Tag != "" && !slices.Contains(e.Tags, q.Tag),
 		mapped != nil && (e.Noun == store.Service || !mapped[e.ID]),
 		q.ModifiedBy != "" && e.ModifiedBy != q.ModifiedBy,
-		q.Enabled != nil && e.Enabled != *q.Enabled:
+		q.Enabled != nil && e.Enabled != *q.Enabled,
+		e.ModifiedDate.Before(q.ModifiedSince):
 		return false
 	}
 	return true
+}
+
+// attention reports whether an entry is what the filters about rotation and
+// mapping ask for.
+func (c *catalogue) attention(e *listed, q *store.Query) bool {
+	switch {
+	case q.Mapped != nil && (e.Noun == store.Service || *q.Mapped != (c.uses[e.ID] > 0)),
+		q.NeverRotated && !e.neverRotated(),
+		q.Due && !e.due(q):
+		return false
+	}
+	return true
+}
+
+func (e *listed) neverRotated() bool {
+	return e.Noun == store.Credential && (e.Revision == 1 || e.LastRotation.IsZero())
+}
+
+func (e *listed) due(q *store.Query) bool {
+	next := q.Rotates(&e.Entry)
+	return !next.IsZero() && !next.After(q.At)
 }
 
 // sortKey is what an order compares, as text.

@@ -139,7 +139,10 @@ func credentialNoun() *noun[credential.Credential] {
 		named:  func(c *credential.Credential) string { return c.Name },
 		mapped: func(*credential.Credential) []string { return nil },
 		entry: func(c *credential.Credential) store.Entry {
-			return store.Entry{Name: c.Name, KeyNames: c.KeyNames, Tags: c.Tags, Enabled: c.Enabled, LastRotation: c.LastRotation}
+			return store.Entry{
+				Name: c.Name, KeyNames: c.KeyNames, Tags: c.Tags, Enabled: c.Enabled,
+				LastRotation: c.LastRotation, LastDecrypted: c.LastDecrypted,
+			}
 		},
 		head: []string{attrStages, attrLastAccessed},
 		own: []string{

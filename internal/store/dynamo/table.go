@@ -44,7 +44,7 @@ func CreateTables(ctx context.Context, client *dynamodb.Client, c Capacity, name
 			made = append(made, name)
 		}
 		waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) {
-			o.MinDelay = 200 * time.Millisecond
+			o.MinDelay, o.MaxDelay = 200*time.Millisecond, 5*time.Second
 		})
 		out, err := waiter.WaitForOutput(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(name)}, tableWait)
 		if err != nil {

@@ -3,11 +3,16 @@ package dynamo_test
 import (
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -170,6 +175,58 @@ func TestCreateTables_MakesWhatIsMissing(t *testing.T) {
 					}
 				}
 			}
+		})
+	}
+}
+
+// A table that does not become active is given up after five minutes, one that
+// takes a while is waited for.
+func TestCreateTables_WaitsForFiveMinutes(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		active time.Duration // after the table was made
+		waited bool
+	}{
+		"late":     {4 * time.Minute, true},
+		"too late": {time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				made := time.Time{}
+				client := dynamodb.New(dynamodb.Options{
+					Region: "x", Credentials: credentials.NewStaticCredentialsProvider("x", "y", ""),
+					HTTPClient: &http.Client{Transport: intercept(func(e *exchange) (*http.Response, error) {
+						time.Sleep(10 * time.Millisecond)
+						status, body := http.StatusOK, `{"Table": {"TableStatus": "CREATING"}}`
+						switch {
+						case e.operation == "CreateTable":
+							made = time.Now()
+						case made.IsZero():
+							status, body = http.StatusBadRequest, `{"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}`
+						case time.Since(made) >= tt.active:
+							in := definition()
+							in["TableStatus"] = "ACTIVE"
+							text, _ := json.Marshal(map[string]any{"Table": in})
+							body = string(text)
+						}
+						return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+					})(nil)},
+				})
+				began := time.Now()
+				tables, err := dynamo.CreateTables(t.Context(), client, dynamo.Capacity{}, table)
+				took := time.Since(began)
+				if !slices.Equal(tables, []string{table}) || (err == nil) != tt.waited {
+					t.Errorf("CreateTables = %v, %v", tables, err)
+				}
+				want := min(tt.active, 5*time.Minute)
+				if took < want-time.Second || took > want+5*time.Second {
+					t.Errorf("it took %v, want about %v", took, want)
+				}
+				if !tt.waited && !strings.Contains(err.Error(), "waiting for table "+table) {
+					t.Errorf("it says %q", err)
+				}
+			})
 		})
 	}
 }

@@ -28,8 +28,8 @@ const (
 )
 
 // action is one part of a transaction: what is done with one item, and under
-// which condition. Every write of this package is made of actions, since a
-// transaction alone carries a token that makes its repetition harmless when an
+// which condition. Every change that this package makes consists of actions, since
+// a transaction alone carries a token that makes its repetition harmless when an
 // answer is lost.
 type action struct {
 	expression

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 )
@@ -12,13 +13,14 @@ import (
 type source struct {
 	estimate int // of how many rows it has
 	of       int // how many there are about, matching or not
+	most     int // of more than so many none are picked out
 	fetch    func(ctx context.Context) ([]int64, error)
 }
 
 // source returns the smallest of the sources that a search has; nil: none.
 func (c catalogue) source(ctx context.Context, f *search) (*source, error) {
 	if f.MappedBy != "" {
-		return &source{fetch: func(ctx context.Context) ([]int64, error) { return c.mappedBy(ctx, f.MappedBy) }}, nil
+		return &source{most: math.MaxInt, fetch: func(ctx context.Context) ([]int64, error) { return c.mappedBy(ctx, f.MappedBy) }}, nil
 	}
 	var newest int64
 	if err := c.s.query(ctx, "SELECT coalesce(max(number), 0) FROM current", func(rows *sql.Rows) error { return rows.Scan(&newest) }); err != nil {
@@ -28,7 +30,7 @@ func (c catalogue) source(ctx context.Context, f *search) (*source, error) {
 	consider := func(query string, args ...any) error {
 		rows, err := c.estimate(ctx, newest, query, args...)
 		if err == nil && (best == nil || rows < best.estimate) {
-			best = &source{rows, int(newest), func(ctx context.Context) ([]int64, error) {
+			best = &source{rows, int(newest), candidateLimit, func(ctx context.Context) ([]int64, error) {
 				return c.numbers(ctx, query+" LIMIT ?", append(args, candidateLimit+1)...)
 			}}
 		}
@@ -49,11 +51,61 @@ func (c catalogue) source(ctx context.Context, f *search) (*source, error) {
 			return nil, err
 		}
 	}
+	for _, t := range f.ranges() {
+		stretch, err := c.stretch(ctx, newest, t)
+		if err != nil {
+			return nil, err
+		}
+		if best == nil || stretch.estimate < best.estimate {
+			best = stretch
+		}
+	}
 	text, err := c.textSource(ctx, f, newest)
 	if err != nil || text == nil || best != nil && best.estimate <= text.estimate {
 		return best, err
 	}
 	return text, nil
+}
+
+// ranges are queries for the rows that a filter leaves, each one or two stretches
+// of an index.
+func (f *search) ranges() []term {
+	var out []term
+	if f.Mapped != nil {
+		t := term{"SELECT number FROM current INDEXED BY current_mapped WHERE noun IN (" + f.nounList() + ") AND mapped = ?", []any{*f.Mapped}}
+		if f.Enabled != nil {
+			t = term{t.text + " AND enabled = ?", slices.Concat(t.args, []any{*f.Enabled})}
+		}
+		out = append(out, t)
+	}
+	if !f.ModifiedSince.IsZero() {
+		out = append(out, term{
+			"SELECT number FROM current INDEXED BY current_modified WHERE noun IN (" + f.nounList() + ") AND modified >= ?",
+			[]any{since(f.ModifiedSince)},
+		})
+	}
+	if f.NeverRotated {
+		out = append(out, term{"SELECT number FROM current c INDEXED BY current_unrotated WHERE " + neverRotated, nil})
+	}
+	if f.Due {
+		aged, seen := dueBy(f.Rules, f.At, lookedUp).sources()
+		out = append(out, term{aged.text + " UNION ALL " + seen.text, slices.Concat(aged.args, seen.args)})
+	}
+	return out
+}
+
+// stretch is the source of a range, which is read to know how many rows it has. Of
+// more than rangeLimit it only says that they may be all.
+func (c catalogue) stretch(ctx context.Context, newest int64, t term) (*source, error) {
+	numbers, err := c.numbers(ctx, t.text+" LIMIT ?", slices.Concat(t.args, []any{rangeLimit + 1})...)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{len(numbers), int(newest), rangeLimit, func(context.Context) ([]int64, error) { return numbers, nil }}
+	if len(numbers) > rangeLimit {
+		s.estimate = int(newest)
+	}
+	return s, nil
 }
 
 const (
@@ -124,7 +176,7 @@ func (c catalogue) textSource(ctx context.Context, f *search, newest int64) (*so
 	if err != nil {
 		return nil, err
 	}
-	return &source{probed[0].estimate, int(newest), func(ctx context.Context) ([]int64, error) {
+	return &source{probed[0].estimate, int(newest), candidateLimit, func(ctx context.Context) ([]int64, error) {
 		rare := []string{probed[0].text}
 		if len(probed) > 1 && probed[1].estimate < 3*probed[0].estimate {
 			rare = append(rare, probed[1].text)

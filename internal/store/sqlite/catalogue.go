@@ -19,6 +19,9 @@ const (
 	// Where more may match, so many match that walking the wanted order meets a
 	// page full of them soon.
 	candidateLimit = 2500
+	// rangeLimit is the same of rows that stand together in an index which tells
+	// for certain that they match.
+	rangeLimit = 10_000
 	// strollLimit is over how many rows a walk goes first where that may well fill
 	// a page; walkLimit over how many it goes for one page at most.
 	strollLimit = 1000
@@ -80,7 +83,7 @@ func parse(q store.Query) (*search, error) {
 		return nil, errors.New("there is no order " + string(q.Sort))
 	}
 	for _, n := range nouns {
-		if len(q.Nouns) == 0 || slices.Contains(q.Nouns, n.name()) {
+		if (len(q.Nouns) == 0 || slices.Contains(q.Nouns, n.name())) && f.suits(n) {
 			f.nouns = append(f.nouns, n)
 		}
 	}
@@ -93,6 +96,14 @@ func parse(q store.Query) (*search, error) {
 		}
 	}
 	return f, nil
+}
+
+// suits reports whether rows of a noun can match at all.
+func (f *search) suits(n noun) bool {
+	if f.Due && !ruled(f.Rules) {
+		return false
+	}
+	return n == credentialNoun || !f.Due && !f.NeverRotated && (n == blindNoun || f.Mapped == nil)
 }
 
 // Find returns one page of what matches.
@@ -118,6 +129,7 @@ func (c catalogue) Find(ctx context.Context, q store.Query) (store.Found, error)
 		end = &hits[f.Limit-1].place
 	}
 	for _, h := range hits {
+		h.entry.NextRotation = f.Rotates(&h.entry)
 		found.Entries = append(found.Entries, h.entry)
 	}
 	if end != nil {
@@ -147,7 +159,7 @@ func (c catalogue) hits(ctx context.Context, f *search) (hits []hit, end *place,
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(numbers) > candidateLimit && f.MappedBy == "" {
+	if len(numbers) > source.most {
 		return c.walk(ctx, f, c.s.walkLimit)
 	}
 	hits, err = c.pick(ctx, f, numbers)
@@ -190,6 +202,21 @@ func (f *search) filter() (condition string, args []any) {
 	}
 	if f.Enabled != nil {
 		add("c.enabled = ?", *f.Enabled)
+	}
+	if f.Mapped != nil {
+		add("c.mapped = ?", *f.Mapped)
+	}
+	if !f.ModifiedSince.IsZero() {
+		add("c.modified >= ?", since(f.ModifiedSince))
+	}
+	if f.NeverRotated {
+		add(neverRotated)
+	}
+	if f.Due {
+		d := dueBy(f.Rules, f.At, lookedUp)
+		for _, t := range []term{d.now(), d.subject()} {
+			add(t.text, t.args...)
+		}
 	}
 	return condition, args
 }
@@ -265,8 +292,13 @@ func (f *search) inOrder() (query string, args []any) {
 	order, beyond := f.direction()
 	var parts []string
 	for _, n := range f.nouns {
-		part := "SELECT number, " + f.column + " AS place, id, sought, author, enabled FROM current INDEXED BY current_" + f.column + " WHERE noun = ?"
+		part := "SELECT number, " + f.column + " AS place, id, noun, revision, modified, rotated, seen, sought, author, enabled, mapped" +
+			" FROM current INDEXED BY current_" + f.column + " WHERE noun = ?"
 		args = append(args, string(n))
+		if f.Sort == store.SortModified && !f.ModifiedSince.IsZero() {
+			part += " AND modified >= ?"
+			args = append(args, since(f.ModifiedSince))
+		}
 		if f.after != nil {
 			part += " AND (" + f.column + ", id)" + beyond + "(?, ?)"
 			args = append(args, f.after.key(), f.after.ID)
@@ -280,25 +312,25 @@ func (f *search) inOrder() (query string, args []any) {
 func (c catalogue) entries(ctx context.Context, f *search, inner string, args []any) ([]hit, error) {
 	var hits []hit
 	err := c.s.query(ctx, `SELECT x.place, c.noun, c.id, coalesce(h.name, c.id), coalesce(h.key_names, ''), coalesce(h.tags, ''),
-			c.enabled, c.revision, c.modified, c.author, c.rotated, coalesce(m.services, 0)
+			c.enabled, c.revision, c.modified, c.author, c.rotated, coalesce(h.last_decrypted, `+noTimeText+`), coalesce(m.services, 0)
 		FROM (`+inner+`) x CROSS JOIN current c ON c.number = x.number CROSS JOIN history h ON h.number = c.content
 		LEFT JOIN mapping_version m ON m.credential = c.id`,
 		func(rows *sql.Rows) error {
 			var (
-				h                 hit
-				n                 noun
-				keyNames, tags    string
-				modified, rotated int64
+				h                            hit
+				n                            noun
+				keyNames, tags               string
+				modified, rotated, decrypted int64
 			)
 			h.place.Sort, h.place.Descending = f.Sort, f.Descending
 			e := &h.entry
 			err := rows.Scan(h.place.target(), (*string)(&n), &e.ID, &e.Name, &keyNames, &tags, &e.Enabled, &e.Revision,
-				&modified, &e.ModifiedBy, &rotated, &e.Services)
+				&modified, &e.ModifiedBy, &rotated, &decrypted, &e.Services)
 			if err != nil {
 				return err
 			}
 			h.place.ID = e.ID
-			e.Noun, e.ModifiedDate, e.LastRotation = n.name(), moment(modified), moment(rotated)
+			e.Noun, e.ModifiedDate, e.LastRotation, e.LastDecrypted = n.name(), moment(modified), moment(rotated), moment(decrypted)
 			var err1, err2 error
 			e.KeyNames, err1 = decodeList(keyNames)
 			e.Tags, err2 = decodeList(tags)

@@ -78,6 +78,16 @@ func TestFind_FindsTheSameWhateverWayItTakes(t *testing.T) {
 		{Text: benchID(17)},
 		{Enabled: new(bool)},
 		{Enabled: new(bool), Text: "renamed"},
+		{Mapped: new(bool)},
+		{Mapped: new(true), Enabled: new(bool)},
+		{Mapped: new(true), Key: "password_77"},
+		{NeverRotated: true},
+		{NeverRotated: true, ModifiedBy: "bob"},
+		{ModifiedSince: benchRow(2800).ModifiedDate},
+		{ModifiedSince: benchRow(100).ModifiedDate},
+		{ModifiedSince: benchRow(100).ModifiedDate, Tag: "FINANCIALLY_SENSITIVE"},
+		{Due: true, Rules: credential.Rotation{Maximum: 90}},
+		{Due: true, Rules: credential.Rotation{PerTag: map[string]int{"none": 1}}},
 	} {
 		want := map[string]bool{}
 		for id, row := range rows {
@@ -132,7 +142,8 @@ func matches(q store.Query, id string, row *credential.Credential) bool {
 	parts := append(append([]string{row.Name}, row.KeyNames...), row.Tags...)
 	return (q.Text == "" || q.Text == id || slices.ContainsFunc(parts, func(s string) bool { return strings.Contains(strings.ToLower(s), text) })) &&
 		(q.Key == "" || slices.Contains(row.KeyNames, q.Key)) && (q.Tag == "" || slices.Contains(row.Tags, q.Tag)) &&
-		(q.ModifiedBy == "" || q.ModifiedBy == row.ModifiedBy) && (q.Enabled == nil || *q.Enabled == row.Enabled)
+		(q.ModifiedBy == "" || q.ModifiedBy == row.ModifiedBy) && (q.Enabled == nil || *q.Enabled == row.Enabled) &&
+		(q.Mapped == nil || !*q.Mapped) && !row.ModifiedDate.Before(q.ModifiedSince) && (!q.Due || q.Rules.Maximum > 0)
 }
 
 func TestFind_FollowsAnAmendment(t *testing.T) {

@@ -123,6 +123,15 @@ func (c *content) size() int {
 		len(c.cipherType) + len(c.dataKey) + len(c.pairs) + len(c.stages)
 }
 
+// seen is when a person last saw the pairs, if they have not changed since; else
+// noTime.
+func (c *content) seen() int64 {
+	if c.lastDecrypted > c.lastRotation {
+		return c.lastDecrypted
+	}
+	return noTime
+}
+
 func (c *content) checkSize() error {
 	if size := c.size(); size > store.MaxRowBytes {
 		return fmt.Errorf("%w: %d bytes, at most %d", store.ErrTooLarge, size, store.MaxRowBytes)

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"time"
+	"strings"
 
 	"github.com/confidant-secrets/confidant/internal/revision"
 	"github.com/confidant-secrets/confidant/internal/store"
@@ -157,11 +157,50 @@ func (d documents) Delete(ctx context.Context, kind, id string, expect int) erro
 	})
 }
 
-// Sweep removes what expired before now.
-func (d documents) Sweep(ctx context.Context, now time.Time) (swept int, err error) {
-	err = d.s.write(ctx, "sweeping documents", func(t *transaction) (err error) {
-		swept, err = t.count("DELETE FROM document WHERE expires < ?", micros(now))
-		return err
-	})
-	return swept, err
+// Purge removes documents, each batch in a transaction of its own.
+func (d documents) Purge(ctx context.Context, p store.Purge) (removed int, err error) {
+	const what = "purging documents"
+	batch, err := p.Check()
+	if err == nil && ofTheStore(p.Kind) {
+		err = errOfTheStore
+	}
+	if err != nil {
+		return 0, wrap(ctx, what, err)
+	}
+	fits, args := fitting(p)
+	if p.DryRun {
+		err := d.s.query(ctx, "SELECT count(*) FROM document WHERE "+fits,
+			func(rows *sql.Rows) error { return rows.Scan(&removed) }, args...)
+		return removed, wrap(ctx, what, err)
+	}
+	args = append(args, batch)
+	for n := batch; n == batch; {
+		err := d.s.write(ctx, what, func(t *transaction) (err error) {
+			n, err = t.count("DELETE FROM document WHERE number IN (SELECT number FROM document WHERE "+fits+" LIMIT ?)", args...)
+			return err
+		})
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+		if p.Progress != nil {
+			p.Progress(removed)
+		}
+	}
+	return removed, nil
+}
+
+// fitting is the condition of a purge.
+func fitting(p store.Purge) (condition string, args []any) {
+	var all []string
+	if p.Kind != "" {
+		all, args = append(all, "kind = ?"), append(args, p.Kind)
+	}
+	if !p.ExpiredBefore.IsZero() {
+		all, args = append(all, "expires < ?"), append(args, micros(p.ExpiredBefore))
+	}
+	if !p.WrittenBefore.IsZero() {
+		all, args = append(all, "modified < ?"), append(args, micros(p.WrittenBefore))
+	}
+	return strings.Join(all, " AND "), args
 }

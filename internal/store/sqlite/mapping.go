@@ -20,9 +20,13 @@ func (t *transaction) setMapping(id, service string, mapped bool) error {
 		return err
 	}
 	t.touch(cacheKey{mappingDocument, id}, nil, 0)
-	return t.exec(`INSERT INTO mapping_version (credential, version, services, modified) VALUES (?, 1, ?, ?)
+	err = t.exec(`INSERT INTO mapping_version (credential, version, services, modified) VALUES (?, 1, ?, ?)
 		ON CONFLICT (credential) DO UPDATE SET version = version + 1, services = services + excluded.services, modified = excluded.modified`,
 		id, step, micros(t.now()))
+	if err != nil {
+		return err
+	}
+	return t.exec("UPDATE current SET mapped = 1 - mapped WHERE id = ? AND mapped <> EXISTS (SELECT 1 FROM mapping WHERE credential = current.id)", id)
 }
 
 // forgetMapping removes the mapping document of an id.

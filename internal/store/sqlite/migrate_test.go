@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/confidant-secrets/confidant/internal/service"
+	"github.com/confidant-secrets/confidant/internal/store"
 	"github.com/confidant-secrets/confidant/migrations"
 )
 
@@ -198,6 +201,56 @@ func TestMigration_KeepsACopyOfWhatItChanges(t *testing.T) {
 	s := open(t, want)
 	if row, err := s.Credentials().Get(t.Context(), "c"); err != nil || row.Name != benchRow(1).Name {
 		t.Errorf("Get from the copy: %+v, %v", row, err)
+	}
+}
+
+// asBefore brings a file back to schema 1.
+const asBefore = `DROP INDEX current_mapped; DROP INDEX current_seen; DROP INDEX current_unrotated;
+	ALTER TABLE current DROP COLUMN mapped; ALTER TABLE current DROP COLUMN seen; PRAGMA user_version = 1`
+
+func TestMigration_FillsInWhatOlderRowsHoldOfMappingAndRotation(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "confidant.db")
+	s := open(t, path)
+	for i := range 60 {
+		row := aged(i)
+		if i%6 == 0 {
+			row.LastRotation = time.Time{}
+		}
+		appendRow(t, s, benchID(i), nil, row)
+	}
+	_, err := s.Services().Append(t.Context(), store.Write[service.Service]{
+		ID: "service", Rows: []*service.Service{{Credentials: []string{benchID(1), benchID(7), "gone"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSound(t, s)
+	q := store.SummaryQuery{Rules: benchRules, At: benchNow, Ages: []int{30, 90}, Days: 30}
+	want, err := s.Catalogue().Summary(t.Context(), q)
+	if err != nil || want.Due < 20 || want.NeverRotated != 60 || want.DisabledMapped != 1 {
+		t.Fatalf("Summary: %+v, %v", want, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := connect(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.conn.ExecContext(t.Context(), asBefore); err != nil {
+		t.Fatal(err)
+	}
+	conn.close()
+	s = open(t, path)
+	wantSound(t, s)
+	got, err := s.Catalogue().Summary(t.Context(), q)
+	got.AsOf = want.AsOf
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Summary after the migration: %+v, %v; want %+v", got, err, want)
+	}
+	if copies, err := filepath.Glob(path + ".before-1-*"); err != nil || len(copies) != 1 {
+		t.Errorf("copies %q, %v; want one", copies, err)
 	}
 }
 

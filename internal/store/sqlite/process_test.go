@@ -181,6 +181,14 @@ func wantSound(t *testing.T, s *Store) {
 		if result != "ok" {
 			return fmt.Errorf("integrity_check: %s", result)
 		}
+		stray := 0
+		_, err := tx.row(`SELECT count(*) FROM current c JOIN history h ON h.number = c.content
+			WHERE c.rotated <> coalesce(h.last_rotation, `+noTimeText+`) OR c.modified <> h.modified OR c.enabled <> h.enabled
+			OR c.mapped <> EXISTS (SELECT 1 FROM mapping WHERE credential = c.id)
+			OR c.seen IS NOT CASE WHEN h.last_decrypted > c.rotated THEN h.last_decrypted END`, nil, &stray)
+		if err != nil || stray > 0 {
+			return fmt.Errorf("%d rows say other than their content, %w", stray, err)
+		}
 		return tx.exec("INSERT INTO current_text (current_text, rank) VALUES ('integrity-check', 1)")
 	})
 	if err != nil {

@@ -152,9 +152,13 @@ func (r *reindexing) mappings() error {
 			r.changed("%s %s: added %q, removed %q", store.KindMapping, id, missing, surplus)
 		}
 	}
-	return r.t.exec(`UPDATE mapping_version SET services = n FROM
+	err = r.t.exec(`UPDATE mapping_version SET services = n FROM
 		(SELECT v.credential AS id, (SELECT count(*) FROM mapping m WHERE m.credential = v.credential) AS n FROM mapping_version v)
 		WHERE credential = id AND services <> n`)
+	if err != nil {
+		return err
+	}
+	return r.t.exec("UPDATE current SET mapped = 1 - mapped WHERE mapped <> EXISTS (SELECT 1 FROM mapping WHERE credential = current.id)")
 }
 
 // wanted returns, by credential, the services that map it, sorted.

@@ -111,6 +111,7 @@ func (t *transaction) place(sp *space, old *thing, before, c *content, number in
 	set(old == nil || old.accessed != c.accessed, "accessed", nullTime(c.accessed))
 	if sp.main {
 		set(before == nil || before.lastRotation != c.lastRotation, "rotated", c.lastRotation)
+		set(before == nil || before.seen() != c.seen(), "seen", nullTime(c.seen()))
 	}
 	if !sp.main || old.keeps(sp, c) {
 		_, err := t.putCurrent(sp, old, c, values)
@@ -128,6 +129,13 @@ func (t *transaction) place(sp *space, old *thing, before, c *content, number in
 	set(old == nil || was.folded != folded, "folded", folded)
 	set(old == nil || was.sought != sought, "sought", sought)
 	set(old == nil || !bytes.Equal(was.claim, claim), "claim", claim)
+	if old == nil { // a service may have been there first
+		mapped, err := t.exists("SELECT 1 FROM mapping WHERE credential = ?", c.id)
+		if err != nil {
+			return err
+		}
+		set(mapped, "mapped", true)
+	}
 	thingNumber, err := t.putCurrent(sp, old, c, values)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/confidant-secrets/confidant/internal/credential"
 	"github.com/confidant-secrets/confidant/internal/revision"
 	"github.com/confidant-secrets/confidant/internal/store"
 )
@@ -17,6 +18,10 @@ var catalogueTests = []test{
 	{"pages in each order, each entry once", findPages},
 	{"pages through a large store", findLarge},
 	{"follows changes of rows", findFollows},
+	{"finds what is to be rotated", findDue},
+	{"finds what is mapped and what is not", findMapped},
+	{"counts what it would find", summaryCounts},
+	{"counts ages and days", summaryAgesAndDays},
 	{"brings the limit into its range", findLimit},
 	{"refuses a foreign token", findForeignToken},
 }
@@ -126,29 +131,46 @@ func findMatches(t *testing.T, s suite, st store.Store) {
 		query store.Query
 		want  []string
 	}{
-		"key api_key":        {store.Query{Key: "api_key"}, []string{blindOne, api}},
-		"key id":             {store.Query{Key: "id"}, []string{transfer}},
-		"part of a key":      {store.Query{Key: "api"}, nil},
-		"key in other case":  {store.Query{Key: "API_KEY"}, nil},
-		"tag FIN":            {store.Query{Tag: "FIN"}, []string{api, db}},
-		"tag in other case":  {store.Query{Tag: "fin"}, nil},
-		"a key as a tag":     {store.Query{Tag: "user"}, nil},
-		"mapped by one":      {store.Query{MappedBy: production}, []string{blindOne, api, db}},
-		"mapped by another":  {store.Query{MappedBy: zahlung}, []string{api}},
-		"mapped by nobody":   {store.Query{MappedBy: "nobody"}, nil},
-		"modified by ann":    {store.Query{ModifiedBy: "ann"}, []string{blindOne, api, transfer}},
-		"modified by an":     {store.Query{ModifiedBy: "an"}, nil},
-		"enabled":            {store.Query{Enabled: &yes}, []string{blindOne, api, production, transfer}},
-		"disabled":           {store.Query{Enabled: &no}, []string{db, zahlung}},
-		"credentials":        {store.Query{Nouns: []store.Noun{store.Credential}}, []string{api, db, transfer}},
-		"two nouns":          {store.Query{Nouns: []store.Noun{store.Service, store.BlindCredential}}, []string{blindOne, production, zahlung}},
-		"all that can match": {store.Query{Text: "pay", Nouns: []store.Noun{store.Credential}, Key: "user", Tag: "FIN", MappedBy: production, ModifiedBy: "ann", Enabled: &yes}, []string{api}},
-		"text and key":       {store.Query{Text: "payments", Key: "user"}, []string{api, db}},
-		"key and tag":        {store.Query{Key: "api_key", Tag: "FIN"}, []string{api}},
-		"short text and key": {store.Query{Text: "db", Key: "user"}, []string{db}},
-		"mapped and by whom": {store.Query{MappedBy: production, ModifiedBy: "bob"}, []string{db}},
-		"nothing of it all":  {store.Query{Text: "payments", ModifiedBy: "carol"}, nil},
-		"mapped, disabled":   {store.Query{MappedBy: production, Enabled: &no}, []string{db}},
+		"key api_key":                {store.Query{Key: "api_key"}, []string{blindOne, api}},
+		"key id":                     {store.Query{Key: "id"}, []string{transfer}},
+		"part of a key":              {store.Query{Key: "api"}, nil},
+		"key in other case":          {store.Query{Key: "API_KEY"}, nil},
+		"tag FIN":                    {store.Query{Tag: "FIN"}, []string{api, db}},
+		"tag in other case":          {store.Query{Tag: "fin"}, nil},
+		"a key as a tag":             {store.Query{Tag: "user"}, nil},
+		"mapped by one":              {store.Query{MappedBy: production}, []string{blindOne, api, db}},
+		"mapped by another":          {store.Query{MappedBy: zahlung}, []string{api}},
+		"mapped by nobody":           {store.Query{MappedBy: "nobody"}, nil},
+		"modified by ann":            {store.Query{ModifiedBy: "ann"}, []string{blindOne, api, transfer}},
+		"modified by an":             {store.Query{ModifiedBy: "an"}, nil},
+		"enabled":                    {store.Query{Enabled: &yes}, []string{blindOne, api, production, transfer}},
+		"disabled":                   {store.Query{Enabled: &no}, []string{db, zahlung}},
+		"credentials":                {store.Query{Nouns: []store.Noun{store.Credential}}, []string{api, db, transfer}},
+		"two nouns":                  {store.Query{Nouns: []store.Noun{store.Service, store.BlindCredential}}, []string{blindOne, production, zahlung}},
+		"all that can match":         {store.Query{Text: "pay", Nouns: []store.Noun{store.Credential}, Key: "user", Tag: "FIN", MappedBy: production, ModifiedBy: "ann", Enabled: &yes}, []string{api}},
+		"text and key":               {store.Query{Text: "payments", Key: "user"}, []string{api, db}},
+		"key and tag":                {store.Query{Key: "api_key", Tag: "FIN"}, []string{api}},
+		"short text and key":         {store.Query{Text: "db", Key: "user"}, []string{db}},
+		"mapped and by whom":         {store.Query{MappedBy: production, ModifiedBy: "bob"}, []string{db}},
+		"nothing of it all":          {store.Query{Text: "payments", ModifiedBy: "carol"}, nil},
+		"mapped, disabled":           {store.Query{MappedBy: production, Enabled: &no}, []string{db}},
+		"mapped":                     {store.Query{Mapped: &yes}, []string{blindOne, api, db}},
+		"not mapped":                 {store.Query{Mapped: &no}, []string{transfer}},
+		"disabled, mapped":           {store.Query{Enabled: &no, Mapped: &yes}, []string{db}},
+		"a mapped service":           {store.Query{Nouns: []store.Noun{store.Service}, Mapped: &yes}, nil},
+		"an unmapped service":        {store.Query{Nouns: []store.Noun{store.Service}, Mapped: &no}, nil},
+		"changed since":              {store.Query{ModifiedSince: moment(4)}, []string{blindOne, production, zahlung}},
+		"changed a bit later":        {store.Query{ModifiedSince: moment(4).Add(1)}, []string{production, zahlung}},
+		"changed since, newest":      {store.Query{ModifiedSince: moment(4), Sort: store.SortModified, Descending: true}, []string{zahlung, production, blindOne}},
+		"changed since, oldest":      {store.Query{ModifiedSince: moment(4), Sort: store.SortModified}, []string{blindOne, production, zahlung}},
+		"never rotated":              {store.Query{NeverRotated: true}, []string{api, db, transfer}},
+		"never rotated, by rotation": {store.Query{NeverRotated: true, Sort: store.SortRotation}, []string{db, transfer, api}},
+		"no rule of rotation":        {store.Query{Due: true, At: moment(100)}, nil},
+		"no rule but of exemption":   {store.Query{Due: true, At: moment(100), Rules: credential.Rotation{Exempt: []string{"FIN"}}}, nil},
+		"all of attention": {
+			store.Query{Due: true, At: moment(6).AddDate(0, 0, 3), Rules: credential.Rotation{Maximum: 3}, NeverRotated: true, Mapped: &yes, Enabled: &no, ModifiedSince: moment(2), Text: "pay", Tag: "FIN", Key: "user"},
+			[]string{db},
+		},
 		"a service that maps nothing of the noun": {store.Query{MappedBy: zahlung, Nouns: []store.Noun{store.BlindCredential}}, nil},
 	} {
 		s.wantFound(t, st, what, q.query, q.want...)

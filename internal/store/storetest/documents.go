@@ -23,7 +23,11 @@ var documentTests = []test{
 	{"are never returned past their expiry", documentExpired},
 	{"may be put anew past their expiry, at a version that never was", documentReplaced},
 	{"lose their expiry when put without one", documentExpiryCleared},
-	{"are swept past their expiry, and only then", documentSweep},
+	{"are purged past their expiry, of every kind, and only then", documentPurgeExpired},
+	{"are purged by kind and age, whether they expired or not", documentPurgeAge},
+	{"are purged in batches, and counted without", documentPurgeBatches},
+	{"that fit a purge no longer stay", documentPurgeRewritten},
+	{"are not purged by mistake", documentPurgeRefused},
 	{"are listed by kind, newest change first", documentList},
 	{"that are not written meanwhile are each listed once", documentListWhileWriting},
 	{"that the store keeps by itself are neither listed nor written", documentsOfTheStore},
@@ -171,39 +175,142 @@ func documentExpiryCleared(t *testing.T, _ suite, st store.Store) {
 	}
 }
 
-func documentSweep(t *testing.T, s suite, st store.Store) {
+// purge purges until as many as wanted are gone: at once, unless lists lag.
+func purge(t *testing.T, s suite, st store.Store, p store.Purge, want int) {
+	t.Helper()
+	purged := 0
+	s.eventually(t, func() string {
+		n, err := st.Documents().Purge(t.Context(), p)
+		if err != nil {
+			t.Fatalf("Purge: %v", err)
+		}
+		if p.DryRun {
+			purged = 0
+		}
+		if purged += n; purged != want {
+			return fmt.Sprintf("%+v purges %d documents, want %d", p, purged, want)
+		}
+		return ""
+	})
+}
+
+func putExpiring(t *testing.T, st store.Store, kind, id string, expires time.Time) {
+	t.Helper()
+	d := document(kind, id, `1`)
+	d.Expires = expires
+	putDocument(t, st, d, 0)
+}
+
+func documentPurgeExpired(t *testing.T, s suite, st store.Store) {
 	now := time.Now()
 	for id, expires := range map[string]time.Time{
 		"long past": now.Add(-time.Hour), "past": now.Add(-time.Minute), "to come": now.Add(time.Hour), "never": {},
 	} {
 		for _, kind := range []string{"challenge", "lock"} {
-			d := document(kind, id, `1`)
-			d.Expires = expires
-			putDocument(t, st, d, 0)
+			putExpiring(t, st, kind, id, expires)
 		}
 	}
-	sweep := func(now time.Time, want int) {
-		t.Helper()
-		swept := 0
-		s.eventually(t, func() string {
-			n, err := st.Documents().Sweep(t.Context(), now)
-			if err != nil {
-				return fmt.Sprintf("Sweep: %v", err)
-			}
-			if swept += n; swept != want {
-				return fmt.Sprintf("%d documents were swept, want %d", swept, want)
-			}
-			return ""
-		})
-	}
-	sweep(now.Add(-30*time.Minute), 2)
-	sweep(now, 2)
-	sweep(now, 0)
+	purge(t, s, st, store.Purge{ExpiredBefore: now.Add(-30 * time.Minute)}, 2)
+	purge(t, s, st, store.Purge{Kind: "lock", ExpiredBefore: now}, 1)
+	purge(t, s, st, store.Purge{ExpiredBefore: now}, 1)
+	purge(t, s, st, store.Purge{ExpiredBefore: now}, 0)
 	getDocument(t, st, "challenge", "to come")
-	sweep(now.Add(2*time.Hour), 2)
+	purge(t, s, st, store.Purge{ExpiredBefore: now.Add(2 * time.Hour)}, 2)
 	_, err := st.Documents().Get(t.Context(), "challenge", "to come")
-	wantError(t, "Get of a swept document", err, store.ErrNotFound)
+	wantError(t, "Get of a purged document", err, store.ErrNotFound)
 	getDocument(t, st, "challenge", "never")
+}
+
+func documentPurgeAge(t *testing.T, s suite, st store.Store) {
+	now := time.Now()
+	putExpiring(t, st, "challenge", "past", now.Add(-time.Hour))
+	putExpiring(t, st, "challenge", "to come", now.Add(time.Hour))
+	putDocument(t, st, document("challenge", "never", `1`), 0)
+	putDocument(t, st, document("account", "ann", `1`), 0)
+	time.Sleep(2 * time.Millisecond)
+	between := time.Now()
+	time.Sleep(2 * time.Millisecond)
+	putDocument(t, st, document("challenge", "new", `1`), 0)
+	putDocument(t, st, document("challenge", "newer", `1`), 0)
+
+	purge(t, s, st, store.Purge{Kind: "challenge", WrittenBefore: now.Add(-time.Minute)}, 0)
+	purge(t, s, st, store.Purge{Kind: "challenge", WrittenBefore: between, ExpiredBefore: now}, 1)
+	purge(t, s, st, store.Purge{Kind: "challenge", WrittenBefore: between}, 2)
+	getDocument(t, st, "challenge", "new")
+	purge(t, s, st, store.Purge{Kind: "challenge"}, 2)
+	purge(t, s, st, store.Purge{Kind: "challenge"}, 0)
+	getDocument(t, st, "account", "ann")
+}
+
+func documentPurgeBatches(t *testing.T, s suite, st store.Store) {
+	const n = 7
+	for i := range n {
+		putExpiring(t, st, "challenge", fmt.Sprint(i), time.Now().Add(-time.Hour))
+	}
+	p := store.Purge{Kind: "challenge", ExpiredBefore: time.Now(), Batch: 3, DryRun: true}
+	purge(t, s, st, p, n)
+	purge(t, s, st, p, n)
+	p.DryRun = false
+	var told []int
+	p.Progress = func(removed int) { told = append(told, removed) }
+	if got, err := st.Documents().Purge(t.Context(), p); err != nil || got != n {
+		t.Errorf("Purge = %d, %v, want %d", got, err, n)
+	}
+	if len(told) < 3 || told[0] > 3 || told[len(told)-1] != n || !slices.IsSorted(told) {
+		t.Errorf("progress was %v, want steps of at most 3 up to %d", told, n)
+	}
+
+	for i := range n {
+		putExpiring(t, st, "challenge", "again"+fmt.Sprint(i), time.Now().Add(-time.Hour))
+	}
+	p.DryRun, p.Progress = true, nil
+	purge(t, s, st, p, n)
+	ctx, cancel := context.WithCancel(t.Context())
+	p.DryRun, p.Progress = false, func(int) { cancel() }
+	got, err := st.Documents().Purge(ctx, p)
+	wantError(t, "Purge that is cancelled behind its first batch", err, context.Canceled)
+	if got < 1 || got > 3 {
+		t.Errorf("it removed %d, want one batch", got)
+	}
+	p.Progress = nil
+	purge(t, s, st, p, n-got)
+}
+
+// documentPurgeRewritten counts nothing, for a list may not show the rewriting
+// yet; the document must stand all the same.
+func documentPurgeRewritten(t *testing.T, s suite, st store.Store) {
+	putExpiring(t, st, "lock", "run", time.Now().Add(-time.Hour))
+	putDocument(t, st, document("lock", "old", `1`), 0)
+	time.Sleep(2 * time.Millisecond)
+	now := time.Now()
+	purge(t, s, st, store.Purge{Kind: "lock", WrittenBefore: now, DryRun: true}, 2)
+	time.Sleep(2 * time.Millisecond)
+	putDocument(t, st, document("lock", "run", `2`), 0)
+	putDocument(t, st, document("lock", "old", `2`), 1)
+	for _, p := range []store.Purge{{ExpiredBefore: now}, {Kind: "lock", WrittenBefore: now}} {
+		if n, err := st.Documents().Purge(t.Context(), p); err != nil || n != 0 {
+			t.Errorf("Purge(%+v) = %d, %v, want none", p, n, err)
+		}
+	}
+	getDocument(t, st, "lock", "run")
+	getDocument(t, st, "lock", "old")
+}
+
+func documentPurgeRefused(t *testing.T, _ suite, st store.Store) {
+	putDocument(t, st, document("account", "ann", `1`), 0)
+	for what, p := range map[string]store.Purge{
+		"of everything":          {},
+		"of every kind by age":   {WrittenBefore: time.Now().Add(time.Hour)},
+		"of a negative batch":    {Kind: "account", Batch: -1},
+		"of name claims":         {Kind: store.KindCredentialName},
+		"of blind name claims":   {Kind: store.KindBlindName},
+		"of mappings, to try it": {Kind: store.KindMapping, DryRun: true},
+	} {
+		if n, err := st.Documents().Purge(t.Context(), p); err == nil || n != 0 {
+			t.Errorf("a purge %s: %d, %v, want an error", what, n, err)
+		}
+	}
+	getDocument(t, st, "account", "ann")
 }
 
 func listKind(st store.Store, kind string) func(context.Context, revision.Page) (revision.Slice[*store.Document], error) {
@@ -337,7 +444,7 @@ func documentCancelled(t *testing.T, _ suite, st store.Store) {
 		"List":   func() error { _, err := docs.List(ctx, "a", revision.Page{}); return err },
 		"Put":    func() error { _, err := docs.Put(ctx, document("a", "x", `2`), 1); return err },
 		"Delete": func() error { return docs.Delete(ctx, "a", "x", 1) },
-		"Sweep":  func() error { _, err := docs.Sweep(ctx, time.Now()); return err },
+		"Purge":  func() error { _, err := docs.Purge(ctx, store.Purge{Kind: "a"}); return err },
 		"Find":   func() error { _, err := st.Catalogue().Find(ctx, store.Query{Limit: 10}); return err },
 	} {
 		wantError(t, what, call(), context.Canceled)

@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, o Options) {
 	t.Run("Head", func(t *testing.T) { s.runAll(t, headTests) })
 	t.Run("KeySpace", func(t *testing.T) { s.runAll(t, keySpaceTests) })
 	t.Run("Mapping", func(t *testing.T) { s.runAll(t, mappingTests) })
+	t.Run("DataKeys", func(t *testing.T) { s.runAll(t, dataKeyTests) })
 	t.Run("Guards", func(t *testing.T) { s.runAll(t, guardTests) })
 	t.Run("Documents", func(t *testing.T) { s.runAll(t, documentTests) })
 	t.Run("Catalogue", func(t *testing.T) { s.runAll(t, catalogueTests) })
