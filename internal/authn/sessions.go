@@ -2,6 +2,7 @@ package authn
 
 import (
 	"cmp"
+	"crypto/cipher"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/hex"
@@ -70,7 +71,8 @@ type SessionOptions struct {
 // a refusal.
 type Sessions struct {
 	SessionOptions
-	seal *seal
+	seal      *seal
+	fieldKeys []cipher.AEAD
 }
 
 var _ Authenticator = (*Sessions)(nil)
@@ -92,11 +94,15 @@ func NewSessions(o SessionOptions) (*Sessions, error) {
 		o.Random = rand.Reader
 	}
 	s := &Sessions{SessionOptions: o}
-	if len(o.Secret) == 0 {
-		return s, nil
+	var secrets [][]byte
+	if len(o.Secret) > 0 {
+		secrets = append([][]byte{o.Secret}, o.Previous...)
 	}
 	var err error
-	s.seal, err = newSeal(o.Cookie, append([][]byte{o.Secret}, o.Previous...), o.Random)
+	if s.fieldKeys, err = newFieldKeys(secrets, o.Random); err != nil || secrets == nil {
+		return s, err
+	}
+	s.seal, err = newSeal(o.Cookie, secrets, o.Random)
 	return s, err
 }
 
@@ -199,24 +205,31 @@ func (s *Sessions) begin(id Identity) (*Session, error) {
 }
 
 // CheckCSRF returns Unauthenticated unless the request repeats the session's
-// CSRF token.
+// CSRF token, in the header or in a form that has been parsed.
 func (s *Sessions) CheckCSRF(r *http.Request, session *Session) error {
-	if subtle.ConstantTimeCompare([]byte(r.Header.Get(CSRFHeader)), []byte(session.csrf)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(csrfOf(r)), []byte(session.csrf)) != 1 {
 		return fault.New(fault.Unauthenticated, "The CSRF token is missing or wrong.")
 	}
 	return nil
 }
 
+// Expires returns when a session that is extended now ends, unless it is extended
+// again; zero: with the browser.
+func (s *Sessions) Expires(session *Session) time.Time {
+	if s.Lifetime <= 0 {
+		return time.Time{}
+	}
+	expires := s.Now().Add(s.Lifetime)
+	if !session.ends.IsZero() && session.ends.Before(expires) {
+		return session.ends
+	}
+	return expires
+}
+
 // Extend sets both cookies on the answer, with the session's end moved on.
 func (s *Sessions) Extend(w http.ResponseWriter, r *http.Request, session *Session) error {
 	extended := *session
-	extended.expires = time.Time{}
-	if s.Lifetime > 0 {
-		extended.expires = s.Now().Add(s.Lifetime)
-		if !session.ends.IsZero() && session.ends.Before(extended.expires) {
-			extended.expires = session.ends
-		}
-	}
+	extended.expires = s.Expires(session)
 	value, err := s.seal.close(&extended)
 	if err != nil {
 		return err

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/confidant-secrets/confidant/internal/fault"
 )
@@ -18,6 +20,7 @@ const (
 	noBody       bodyRule = iota // none is read
 	objectBody                   // a JSON object
 	optionalBody                 // nothing at all, or a JSON object
+	formBody                     // what a browser sends from a form
 )
 
 // readBody reads and parses the body as the route's rule wants it. A body that
@@ -47,6 +50,32 @@ func (c *call) readBody() (object, error) {
 }
 
 var errBodyTooLarge = fault.New(fault.TooLarge, "The request body is too large.")
+
+// readForm parses what a browser sent from a form. All of it stays in memory: a
+// file in it may be a secret.
+func (c *call) readForm() error {
+	err := c.r.ParseForm() // the other call would hide its error
+	if err == nil {
+		err = c.r.ParseMultipartForm(c.s.bodyLimit)
+	}
+	if errors.Is(err, http.ErrNotMultipart) {
+		err = nil
+	}
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || errors.Is(err, multipart.ErrMessageTooLarge) {
+		return errBodyTooLarge
+	}
+	if err != nil {
+		return fault.Wrap(fault.Invalid, "The form did not arrive whole.", err)
+	}
+	for name, values := range c.r.PostForm {
+		for _, text := range append([]string{name}, values...) {
+			if !utf8.ValidString(text) { // it would be stored as something else
+				return fault.New(fault.Invalid, "The form is not text in UTF-8.")
+			}
+		}
+	}
+	return nil
+}
 
 // isJSON reports whether a media type is application/json or ends in "+json".
 func isJSON(contentType string) bool {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/confidant-secrets/confidant/internal/authn"
 	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/revision"
 	"github.com/confidant-secrets/confidant/internal/vault"
@@ -25,6 +26,8 @@ type call struct {
 	status int // 0 until the answer has begun
 	failed error
 	login  *login // how a log-in ended that this call was a step of
+
+	session *authn.Session // of a browser; nil for other callers
 
 	// handedOver says that the record of this call is somebody else's affair, or
 	// made already.

@@ -33,7 +33,7 @@ func FuzzWriteRoutes(f *testing.F) {
 	}
 	w, ids := furnished(f, nil)
 	var changes []route
-	for _, r := range routes() {
+	for _, r := range apiRoutes() {
 		if r.maintenance {
 			changes = append(changes, r)
 		}
@@ -60,6 +60,46 @@ func FuzzWriteRoutes(f *testing.F) {
 			t.Fatalf("what was made of %q reads as %d %s", body, again.Code, again.Body)
 		}
 		sameJSON(t, "what was made and what is read", again.Body.Bytes(), a.body)
+	})
+}
+
+// Each form takes any fields without a panic or a 5xx, and shows what it is sent
+// as text.
+func FuzzForms(f *testing.F) {
+	const mark = "<fuzz>"
+	for _, seed := range []struct {
+		form uint8
+		body string
+	}{
+		{0, "name=n&pair.0.key=a&pair.0.replace=on&pair.0.value=b&do=create&metadata.0.key=x&metadata.0.value=%3Cfuzz%3E&metadata.0.raw=1"},
+		{1, "revision=2&name=%3Cfuzz%3E&name.was=x&pair.0.was=user&pair.0.key=user&do=review"},
+		{1, "revision=9&name=x&pair.0.key=a&pair.0.removed=on&do=remove.0&pair.0.kept=zzz"},
+		{2, "revision=1&enabled=true"},
+		{3, "changed=2026-03-02T09:15:30Z"},
+		{4, "key=%3Cfuzz%3E&row=-1"},
+		{5, "revision=1"},
+		{6, "name=b&sealed.text=%7B%22credential_pairs%22%3A%7B%7D%7D&do=create"},
+		{7, "revision=2&name=b&sealed.replace=on&sealed.kept=%3Cfuzz%3E&metadata.was=%5B&do=remove-metadata.7"},
+		{10, "name=%3Cfuzz%3E&account=%3Cfuzz%3E"},
+		{11, "revision=2&do=add.credential.x&find=%3Cfuzz%3E&add=%3Cfuzz%3E"},
+	} {
+		f.Add(seed.form, []byte(seed.body))
+	}
+	w, ids := furnished(f, nil)
+	var forms []route
+	for _, r := range pageRows() {
+		if r.method == http.MethodPost {
+			forms = append(forms, r)
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
+		r := forms[int(which)%len(forms)]
+		rec := httptest.NewRecorder()
+		w.handler.ServeHTTP(rec, w.request(request{method: r.method, path: r.example(ids), as: "ada", body: string(body), type_: urlEncoded}))
+		if rec.Code >= 500 || strings.Contains(rec.Body.String(), mark) {
+			t.Fatalf("%s %q: %d %s", r.name, body, rec.Code, rec.Body)
+		}
+		answer{t: t, what: r.name, status: rec.Code, header: rec.Header(), body: rec.Body.Bytes()}.checkPage()
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/confidant-secrets/confidant/internal/audit"
 	"github.com/confidant-secrets/confidant/internal/authn"
@@ -22,8 +23,13 @@ func (c *call) gates() error {
 		return c.turnAway(err)
 	}
 	c.caller.Principal = principal
+	if c.route.body == formBody {
+		if err := c.readForm(); err != nil {
+			return err
+		}
+	}
 	if principal.Ambient {
-		if err := c.session(); err != nil {
+		if err := c.keepSession(); err != nil {
 			return err
 		}
 	}
@@ -33,10 +39,10 @@ func (c *call) gates() error {
 	return nil
 }
 
-// session keeps the session of a browser alive and, on routes that change
+// keepSession keeps the session of a browser alive and, on routes that change
 // something, wants the token that only our own pages can read. The cookies go
 // with whatever is answered, refusals too.
-func (c *call) session() error {
+func (c *call) keepSession() error {
 	session, err := c.s.sessions.Load(c.r, c.caller.Principal)
 	if err != nil {
 		return err
@@ -44,6 +50,7 @@ func (c *call) session() error {
 	if err := c.s.sessions.Extend(c, c.r, session); err != nil {
 		return err
 	}
+	c.session = session
 	if c.route.csrf {
 		return c.s.sessions.CheckCSRF(c.r, session)
 	}
@@ -59,8 +66,33 @@ func (c *call) turnAway(err error) error {
 	if !errors.Is(err, authn.ErrNoProof) {
 		c.recordRefusal(err)
 	}
-	c.redirect(http.StatusFound, "/loggedout")
+	c.sendToLogin()
 	return nil
+}
+
+// sendToLogin sends a visitor to where one can log in, and from there back to
+// the page that was asked for. A fragment is not sent anywhere: the page that it
+// would be a part of is.
+func (c *call) sendToLogin() {
+	if c.r.URL.Path == "/" {
+		c.redirect(http.StatusFound, "/loggedout")
+		return
+	}
+	to := func(next string) string { return "/login?next=" + url.QueryEscape(next) }
+	if c.r.Header.Get("HX-Request") == "true" {
+		next := "/"
+		if page, err := url.Parse(c.r.Header.Get("HX-Current-URL")); err == nil {
+			next = authn.LocalPath(page.RequestURI())
+		}
+		c.Header().Set("HX-Redirect", to(next))
+		c.sendEmpty(http.StatusUnauthorized)
+		return
+	}
+	if c.r.Method == http.MethodPost { // what a form sent is gone; the page with the form is not
+		c.redirect(http.StatusSeeOther, to(c.r.URL.EscapedPath()))
+		return
+	}
+	c.redirect(http.StatusFound, to(c.r.URL.RequestURI()))
 }
 
 // recordRefusal records a call that ended before a use case could. A refusal

@@ -12,8 +12,12 @@ import (
 // path returns a path of the route for things that the world has.
 func (r *route) example(ids map[string]string) string {
 	id := ids[string(r.resource)]
+	if strings.HasPrefix(r.path, "/services/") {
+		id = ids["service"] // whatever is looked for on its pages
+	}
 	return strings.NewReplacer(
 		"{id}", id, "{to_revision}", "1", "{old_revision}", "1", "{new_revision}", "2", "*", "confidant.css",
+		"{n}", "1", "{a}", "1", "{b}", "2",
 	).Replace(r.path)
 }
 
@@ -52,7 +56,7 @@ func (w *world) rows() int {
 func TestEveryRoute_WantsAProofOrIsOpenToEverybody(t *testing.T) {
 	t.Parallel()
 	w, ids := furnished(t, nil)
-	for _, r := range routes() {
+	for _, r := range apiRoutes() {
 		if r.access == everybody {
 			continue
 		}
@@ -118,7 +122,7 @@ func TestEveryChange_WantsTheCSRFTokenOfABrowserAndOfNobodyElse(t *testing.T) {
 		t.Fatalf("the XSRF cookie is %q, want 40 hex digits", token)
 	}
 	rows := w.rows()
-	for _, r := range routes() {
+	for _, r := range apiRoutes() {
 		if !r.csrf {
 			continue
 		}
@@ -155,7 +159,7 @@ func TestEveryChange_IsRefusedInMaintenanceModeAfterProofAndToken(t *testing.T) 
 	w.get("browser", "/v1/user/email").want(200)
 	rows := w.rows()
 	w.setReadOnly(true)
-	for _, r := range routes() {
+	for _, r := range apiRoutes() {
 		path := r.example(ids)
 		if !r.maintenance {
 			if r.method == http.MethodGet && r.path != "/v1/login" {
@@ -191,7 +195,7 @@ func TestEveryRoute_AStrangerIsDeniedOnRecordAndNothingIsOpened(t *testing.T) {
 	w, ids := furnished(t, nil)
 	rows := w.rows()
 	opened, closed := w.sealer.counts()
-	for _, r := range routes() {
+	for _, r := range apiRoutes() {
 		if r.access != anyPrincipal || r.recorder == byNobody {
 			continue
 		}
@@ -219,7 +223,7 @@ func TestEveryRoute_AStrangerIsDeniedOnRecordAndNothingIsOpened(t *testing.T) {
 func TestEveryRecordedRoute_MakesARecordOfWhatItDoes(t *testing.T) {
 	t.Parallel()
 	w, ids := furnished(t, nil)
-	for _, r := range routes() {
+	for _, r := range apiRoutes() {
 		if r.recorder != byUseCase {
 			continue
 		}
@@ -257,7 +261,7 @@ func TestAudit_WithoutItNothingIsToldAndNothingDone(t *testing.T) {
 	w, ids := furnished(t, nil)
 	rows := w.rows()
 	w.audit.fail(true)
-	for _, r := range routes() {
+	for _, r := range apiRoutes() {
 		if r.access != anyPrincipal || r.recorder != byUseCase {
 			continue
 		}
@@ -285,7 +289,7 @@ func TestStore_WithoutItEveryUseCaseIs503(t *testing.T) {
 	if err := w.close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range routes() {
+	for _, r := range apiRoutes() {
 		if r.recorder != byUseCase {
 			continue
 		}

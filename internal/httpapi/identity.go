@@ -3,8 +3,8 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 
+	"github.com/confidant-secrets/confidant/internal/credential"
 	"github.com/confidant-secrets/confidant/internal/vault"
 )
 
@@ -58,24 +58,11 @@ func getClientConfig(c *call) error {
 // from, nearly 298 random bits.
 const valueLength = 50
 
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-// generateValue answers with a random text for use in credential pairs. Every
-// text of this length is equally likely.
+// generateValue answers with a random text for use in credential pairs.
 func generateValue(c *call) error {
-	value := make([]byte, 0, valueLength)
-	var random [valueLength * 3 / 2]byte
-	for len(value) < valueLength {
-		if _, err := io.ReadFull(c.s.random, random[:]); err != nil {
-			return fmt.Errorf("reading random bytes: %w", err)
-		}
-		for _, r := range random {
-			// The largest multiple of the alphabet's length that fits a byte; above
-			// it the first letters would be likelier than the rest.
-			if int(r) < 256/len(alphabet)*len(alphabet) && len(value) < valueLength {
-				value = append(value, alphabet[int(r)%len(alphabet)])
-			}
-		}
+	value, err := credential.Generate(c.s.random, credential.GenerateOptions{Length: valueLength, Letters: true, Digits: true})
+	if err != nil {
+		return fmt.Errorf("generating a value: %w", err)
 	}
 	return c.send(0, func(b []byte) []byte {
 		b = append(b, `{"value":"`...)

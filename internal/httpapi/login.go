@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 
 	"github.com/go-chi/chi/v5"
 
@@ -79,7 +80,8 @@ func (c *call) hasStep() error {
 	case c.s.login != nil && c.s.login.Match(chi.NewRouteContext(), c.route.method, path):
 		return nil
 	case path == "/login" && c.route.method == http.MethodGet:
-		c.redirect(http.StatusFound, "/v1/login")
+		to := url.URL{Path: "/v1/login", RawQuery: c.r.URL.RawQuery} // which names the page to come back to
+		c.redirect(http.StatusFound, to.String())
 		return nil
 	default:
 		return errNoSuchPath

@@ -104,15 +104,16 @@ func (m *realm) watch(t testing.TB) {
 		t.Fatal(err)
 	}
 	m.sealer = &countingSealer{Sealer: sealer}
+	accounts := []string{"production", "sandbox"}
 	v, err := vault.New(vault.Dependencies{
 		Store: m.store, Sealer: m.sealer, Policy: m.policy, Audit: m.audit, Events: noEvents{},
 		ReadOnly: m.isReadOnly, Log: log, Now: m.clock.Now, Random: &counter{},
-		Rules: vault.Rules{StoreKeyNames: true, Accounts: []string{"production", "sandbox"}},
+		Rules: vault.Rules{StoreKeyNames: true, Accounts: accounts},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := webui.New(webui.Options{Find: v.Find, ReadOnly: m.isReadOnly, LoginPath: "/v1/login", Now: m.clock.Now})
+	pages, err := webui.New(webui.Options{Vault: v, ReadOnly: m.isReadOnly, Accounts: accounts, LoginPath: "/v1/login", Now: m.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

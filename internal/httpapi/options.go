@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -170,7 +171,13 @@ func New(o Options) (http.Handler, error) {
 	}
 	s.requestIDs.Random = s.random
 	s.readiness = readinessCheck{check: o.Ready, log: o.Log, now: s.now}
-	s.router = s.newRouter(routes())
+	table := routes()
+	for _, r := range table {
+		if r.page != "" && !s.pages.Has(r.page) {
+			return nil, fmt.Errorf("httpapi: there is no page %q for %s", r.page, r.name)
+		}
+	}
+	s.router = s.newRouter(table)
 	return s, nil
 }
 

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -9,20 +8,24 @@ import (
 	"path"
 	"strings"
 
-	"github.com/confidant-secrets/confidant/internal/authz"
+	"github.com/confidant-secrets/confidant/internal/authn"
 	"github.com/confidant-secrets/confidant/internal/fault"
 )
 
 // Pages renders what people see in a browser. This package knows only the
 // routes and who may come there.
 type Pages interface {
-	// Home writes the first page for a caller. It makes the one record of the
-	// visit in the audit log.
-	Home(ctx context.Context, w http.ResponseWriter, c authz.Caller) error
+	// Serve answers a request for a page of the table, whose name it knows. It
+	// reports whether a use case took the request, which then made its one record
+	// in the audit log.
+	Serve(w http.ResponseWriter, r *http.Request, page string, v authn.Visit) (recorded bool, err error)
+	// Has reports whether there is a page of the name.
+	Has(page string) bool
 	// LoggedOut writes the page after leaving.
 	LoggedOut(w http.ResponseWriter) error
-	// Problem writes a page that says what went wrong.
-	Problem(w http.ResponseWriter, status int, message string) error
+	// Problem writes a page that says what went wrong, or the part of one where
+	// only a part was asked for. The visit has no caller where nobody is known.
+	Problem(w http.ResponseWriter, r *http.Request, v authn.Visit, status int, message string) error
 	// NotFoundPage writes the page about a missing page, with status 200.
 	NotFoundPage(w http.ResponseWriter) error
 	// File writes a static file, named by its path without the first slash; it
@@ -30,9 +33,28 @@ type Pages interface {
 	File(w http.ResponseWriter, r *http.Request, name string) bool
 }
 
-func home(c *call) error {
-	c.handedOver = true
-	return c.s.pages.Home(c.ctx(), c, c.caller)
+// servePage hands a request that passed the gates to the page that its route
+// names.
+func servePage(c *call) error {
+	v := authn.Visit{Caller: c.caller, Fields: c.s.sessions.Fields(c.session)}
+	if c.session != nil {
+		var err error
+		if v.FormToken, err = c.s.sessions.FormToken(c.session); err != nil {
+			return err
+		}
+		if c.caller.Ambient {
+			v.SessionEnds = c.s.sessions.Expires(c.session)
+		}
+	}
+	w := http.ResponseWriter(c)
+	if c.route.compress {
+		compressing := &pageWriter{call: c}
+		defer compressing.finish()
+		w = compressing
+	}
+	recorded, err := c.s.pages.Serve(w, c.r, c.route.page, v)
+	c.handedOver = recorded
+	return err
 }
 
 func notFoundPage(c *call) error { return c.s.pages.NotFoundPage(c) }

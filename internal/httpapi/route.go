@@ -12,7 +12,7 @@ type access uint8
 const (
 	anyPrincipal access = iota // whoever proves to be somebody
 	everybody                  // no proof is looked at
-	visitor                    // a page: who proves nothing is sent to /loggedout
+	visitor                    // a page: who proves nothing is sent to where one can log in
 )
 
 // recorder says who writes the audit record of a call.
@@ -40,6 +40,7 @@ type route struct {
 	compress    bool // holds neither a value nor a token
 	handle      func(*call) error
 
+	page string // name of the page that answers; "" for what is none
 	name string // method and path, in metrics, the log and audit records
 }
 
@@ -144,7 +145,6 @@ func routes() []route {
 	about("GET", "/healthcheck", everybody, healthcheck)
 	about("GET", "/readiness", everybody, readiness)
 
-	page("/", visitor, byUseCase, home)
 	page("/loggedout", everybody, byTransport, loggedOut)
 	page("/404.html", everybody, byNobody, notFoundPage)
 	for _, name := range []string{"robots.txt", "favicon.ico"} {
@@ -156,6 +156,8 @@ func routes() []route {
 	page("/custom/modules/*", anyPrincipal, byNobody, customModule)
 	page("/custom/styles/*", anyPrincipal, byNobody, customFile)
 	page("/custom/images/*", anyPrincipal, byNobody, customFile)
+
+	table = append(table, pageRoutes()...)
 
 	for i := range table {
 		table[i].name = table[i].method + " " + table[i].path

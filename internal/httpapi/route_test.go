@@ -24,7 +24,7 @@ func TestRoutes_AreThoseOfTheDescription(t *testing.T) {
 		}
 	}
 	known := map[string]route{}
-	for _, r := range routes() {
+	for _, r := range apiRoutes() {
 		known[r.method+" "+strings.ReplaceAll(r.path, "*", "{path}")] = r
 	}
 	for key := range described {
@@ -85,8 +85,12 @@ func TestRoutes_FollowTheRulesOfTheTable(t *testing.T) {
 		}
 		api := strings.HasPrefix(r.path, "/v1/")
 		changes := r.method != http.MethodGet && r.path != "/v1/user/email" && !isLogin(r.path)
-		if r.csrf != changes || r.maintenance != changes || (r.body != noBody) != changes {
+		reveals := key == "POST /credentials/{id}/reveal" // a form that changes nothing
+		if r.csrf != changes || r.maintenance != (changes && !reveals) || (r.body != noBody) != changes {
 			t.Errorf("%s: csrf %v, maintenance %v, body %v; want all of them %v", key, r.csrf, r.maintenance, r.body, changes)
+		}
+		if isForm := r.body == formBody; isForm != (r.page != "" && changes) || (r.page != "") != (r.access == visitor) {
+			t.Errorf("%s: page %q, access %v, a form %v", key, r.page, r.access, isForm)
 		}
 		if r.recorder == byUseCase && api && (r.action == "" || r.resource == "") {
 			t.Errorf("%s does not say what its use case is asked for", key)
@@ -106,12 +110,12 @@ func TestRoutes_FollowTheRulesOfTheTable(t *testing.T) {
 		[]string{"GET /v1/value_generator", "GET /healthcheck", "GET /readiness", "GET /loggedout"}))
 	same(t, "compressed", compressed, []string{
 		"GET /v1/credentials", "GET /v1/archive/credentials", "GET /v1/archive/credentials/{id}", "GET /v1/blind_credentials",
-		"GET /v1/services", "GET /v1/archive/services", "GET /v1/archive/services/{id}",
+		"GET /v1/services", "GET /v1/archive/services", "GET /v1/archive/services/{id}", "GET /resources",
 	})
 	same(t, "not recorded", unrecorded, slices.Concat(files, both("/v1/user/email"), []string{
 		"GET /v1/value_generator", "GET /healthcheck", "GET /readiness", "GET /v1/client_config",
 		"GET /v1/saml/metadata", "GET /v1/saml/debug",
-		"GET /custom/modules/*", "GET /custom/styles/*", "GET /custom/images/*",
+		"GET /custom/modules/*", "GET /custom/styles/*", "GET /custom/images/*", "GET /help", "GET /theme",
 	}))
 }
 

@@ -207,7 +207,7 @@ func (c *call) tell(f failure) {
 		c.sendStatus(f.status, 0, f.append)
 		return
 	}
-	if err := c.s.pages.Problem(c, f.status, f.words); err != nil {
+	if err := c.s.pages.Problem(c, c.r, authn.Visit{Caller: c.caller}, f.status, f.words); err != nil {
 		c.s.log.ErrorContext(c.client, "a page about an error does not render", "error", err)
 		c.sendEmpty(f.status)
 	}

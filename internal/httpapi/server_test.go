@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/confidant-secrets/confidant/internal/authz"
+	"github.com/confidant-secrets/confidant/internal/authn"
 	"github.com/confidant-secrets/confidant/internal/fault"
 )
 
@@ -419,12 +419,14 @@ func TestNew_NamesEverythingThatIsMissing(t *testing.T) {
 // slowPages take until the deadline.
 type slowPages struct{ Pages }
 
-func (slowPages) Home(ctx context.Context, _ http.ResponseWriter, _ authz.Caller) error {
-	<-ctx.Done()
-	return ctx.Err()
+func (slowPages) Has(string) bool { return true }
+
+func (slowPages) Serve(_ http.ResponseWriter, r *http.Request, _ string, _ authn.Visit) (bool, error) {
+	<-r.Context().Done()
+	return false, r.Context().Err()
 }
 
-func (slowPages) Problem(w http.ResponseWriter, status int, message string) error {
+func (slowPages) Problem(w http.ResponseWriter, _ *http.Request, _ authn.Visit, status int, message string) error {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, err := io.WriteString(w, message)
@@ -436,7 +438,7 @@ type panickingPages struct {
 	begun bool
 }
 
-func (p panickingPages) Home(_ context.Context, w http.ResponseWriter, _ authz.Caller) error {
+func (p panickingPages) Serve(w http.ResponseWriter, _ *http.Request, _ string, _ authn.Visit) (bool, error) {
 	if p.begun {
 		w.WriteHeader(http.StatusOK)
 	}

@@ -139,7 +139,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	default:
 		o.Chain, o.Login = authn.Chain{apitoken.New(tokens{}), sessions, headers}, headers
 	}
-	pages, err := webui.New(webui.Options{Find: v.Find, ReadOnly: w.isReadOnly, LoginPath: loginPath, Now: w.clock.Now})
+	pages, err := webui.New(webui.Options{Vault: v, ReadOnly: w.isReadOnly, Accounts: set.rules.Accounts, LoginPath: loginPath, Now: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,22 +47,29 @@ func readFiles(from fs.FS) (*files, error) {
 		if err != nil {
 			return err
 		}
-		contentType, ok := types[path.Ext(name)]
-		if !ok {
-			return fmt.Errorf("%s: no content type for this kind of file", name)
-		}
-		sum := sha256.Sum256(body)
-		f := &file{body: body, contentType: contentType, etag: `"` + hex.EncodeToString(sum[:8]) + `"`}
-		if f.compressed, err = compress(body); err != nil {
-			return err
-		}
-		all.byPath[name] = f
-		return nil
+		return all.add(name, body)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return all, nil
+}
+
+// add takes a file under the path it is served at.
+func (f *files) add(name string, body []byte) error {
+	contentType, ok := types[path.Ext(name)]
+	if !ok {
+		return fmt.Errorf("%s: no content type for this kind of file", name)
+	}
+	compressed, err := compress(body)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(body)
+	f.byPath[name] = &file{
+		body: body, compressed: compressed, contentType: contentType, etag: `"` + hex.EncodeToString(sum[:8]) + `"`,
+	}
+	return nil
 }
 
 // compress returns nil where compression saves less than a tenth.

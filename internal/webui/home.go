@@ -1,100 +1,131 @@
 package webui
 
 import (
-	"context"
-	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
-	"github.com/confidant-secrets/confidant/internal/authz"
 	"github.com/confidant-secrets/confidant/internal/fault"
 	"github.com/confidant-secrets/confidant/internal/store"
+	"github.com/confidant-secrets/confidant/internal/vault"
 )
 
-// latest is how many changes the home page shows.
-const latest = 10
-
-// home is the page under "/".
-type home struct {
+// homePage is the page under "/".
+type homePage struct {
 	frame
-	ReadOnly  bool
+	Attention []attention
+	Calm      bool // nothing needs attention
+	Rotation  *chart
+	Changing  *chart
 	Changes   []change
-	NoChanges string // in words, why there are none
+	Empty     string // in words, why there is nothing to show
+	New       []choice
 }
 
-// change is one row of the latest changes.
+// attention is a number of things that somebody should look at.
+type attention struct {
+	Count string
+	Words string
+	Link  string
+}
+
+// change is one of the latest changes.
 type change struct {
-	Name     string
-	Kind     string
-	Link     string
-	Revision int
-	By       string
-	When     string // in words
-	Exact    string // for people
-	Instant  string // for programs
+	Name, Kind, Link string
+	Revision         int
+	By               string
+	When             *moment
 }
 
-// Home writes the first page: who is logged in, what changed last, where to go
-// next. It searches once, so that the visit is one record in the audit log.
-func (s *Site) Home(ctx context.Context, w http.ResponseWriter, c authz.Caller) error {
-	page := home{frame: s.titled("Home", &c.Principal), ReadOnly: s.readOnly()}
-	found, err := s.find(ctx, c, store.Query{Sort: store.SortModified, Descending: true, Limit: latest})
+// home shows what needs attention and what changed last.
+func home(v *visit) error {
+	page := homePage{frame: v.framed("Home", "home"), New: v.makes()}
+	summary, err := v.vault().Summary(v.r.Context(), v.Caller)
 	switch {
 	case fault.Is(err, fault.Denied):
-		page.NoChanges = "You may not list what is stored here."
+		page.Empty = "You may not list what is stored here."
+		return v.render(http.StatusOK, "home", page)
 	case err != nil:
 		return err
-	case len(found.Entries) == 0:
-		page.NoChanges = "Nothing is stored yet. A credential is a named set of key and value pairs; a service receives the credentials that are mapped to it. The README shows how to make the first ones."
+	case len(summary.Latest) == 0:
+		page.Empty = "Nothing is stored yet. A credential is a named set of keys and values; a service receives the credentials that are mapped to it."
 	}
-	for _, e := range found.Entries {
+	for _, e := range summary.Latest {
 		page.Changes = append(page.Changes, change{
-			Name:     e.Name,
-			Kind:     words[e.Noun],
-			Link:     paths[e.Noun] + url.PathEscape(e.ID) + "?metadata_only=true",
-			Revision: e.Revision,
-			By:       e.ModifiedBy,
-			When:     ago(s.now().Sub(e.ModifiedDate)),
-			Exact:    e.ModifiedDate.UTC().Format("2006-01-02 15:04:05 UTC"),
-			Instant:  e.ModifiedDate.UTC().Format(time.RFC3339),
+			Name: e.Name, Kind: nounWords[e.Noun], Link: nounPaths[e.Noun] + url.PathEscape(e.ID),
+			Revision: e.Revision, By: e.ModifiedBy, When: v.at(e.ModifiedDate),
 		})
 	}
-	return s.render(w, http.StatusOK, "home.html", page)
+	if summary.Counts != nil {
+		v.count(&page, summary)
+	}
+	return v.render(http.StatusOK, "home", page)
 }
 
-// words names the nouns for people, paths where each is read.
-var (
-	words = map[store.Noun]string{
-		store.Credential:      "Credential",
-		store.BlindCredential: "Blind credential",
-		store.Service:         "Service",
-	}
-	paths = map[store.Noun]string{
-		store.Credential:      "/v1/credentials/",
-		store.BlindCredential: "/v1/blind_credentials/",
-		store.Service:         "/v1/services/",
-	}
-)
-
-// ago puts an age into words.
-func ago(age time.Duration) string {
-	count := func(n int, unit string) string {
-		if n == 1 {
-			return "1 " + unit + " ago"
+// count puts the numbers of a summary on the page.
+func (v *visit) count(page *homePage, summary vault.Summary) {
+	counts := summary.Counts
+	page.Calm = len(summary.Latest) > 0
+	for _, a := range []struct {
+		n           int
+		one, others string
+		show        string
+		urgent      bool
+	}{
+		{counts.Due, "credential is due for rotation", "credentials are due for rotation", "due", true},
+		{counts.NeverRotated, "credential was never rotated", "credentials were never rotated", "never-rotated", false},
+		{counts.Unmapped, "is enabled, but no service receives it", "are enabled, but no service receives them", "unmapped", false},
+		{counts.DisabledMapped, "is disabled, but services receive it", "are disabled, but services receive them", "disabled-mapped", true},
+		{counts.Changed, "thing changed in the last 24 hours", "things changed in the last 24 hours", "changed", false},
+	} {
+		words := a.others
+		if a.n == 1 {
+			words = a.one
 		}
-		return fmt.Sprintf("%d %ss ago", n, unit)
+		if a.urgent && a.n > 0 {
+			page.Calm = false
+		}
+		page.Attention = append(page.Attention, attention{number(a.n), words, "/resources?show=" + a.show})
 	}
-	switch {
-	case age < time.Minute:
-		return "just now"
-	case age < time.Hour:
-		return count(int(age/time.Minute), "minute")
-	case age < 24*time.Hour:
-		return count(int(age/time.Hour), "hour")
-	case age < 60*24*time.Hour:
-		return count(int(age/(24*time.Hour)), "day")
-	default:
-		return count(int(age/(30*24*time.Hour)), "month")
+	if !allZero(counts.Ages) || counts.AgeUnknown > 0 {
+		c := drawn("ages", "Credentials by the time since their values last changed", ages(summary))
+		page.Rotation = &c
 	}
+	if !allZero(counts.Days) {
+		c := drawn("days", "Things by the day of their latest change, the last "+count(len(counts.Days), "day"), days(counts))
+		page.Changing = &c
+	}
+}
+
+// ages returns the columns of the ages of values.
+func ages(summary vault.Summary) []column {
+	var out []column
+	add := func(label, words string, n int) {
+		out = append(out, column{label, count(n, "credential") + ", " + words, n, true})
+	}
+	last := 0
+	for i, bound := range summary.Ages {
+		label := strconv.Itoa(last) + "–" + strconv.Itoa(bound) + " days"
+		add(label, label, summary.Counts.Ages[i])
+		last = bound
+	}
+	add("older", "more than "+strconv.Itoa(last)+" days", summary.Counts.Ages[len(summary.Ages)])
+	if n := summary.Counts.AgeUnknown; n > 0 {
+		add("unknown", "the date is not known", n)
+	}
+	return out
+}
+
+// days returns the columns of the days of changes.
+func days(counts *store.Summary) []column {
+	out := make([]column, len(counts.Days))
+	for i, n := range counts.Days {
+		day := counts.AsOf.UTC().Add(-time.Duration(len(counts.Days)-1-i) * 24 * time.Hour)
+		out[i] = column{words: day.Format("2 January") + ": " + strconv.Itoa(n), value: n}
+		if (len(counts.Days)-1-i)%7 == 0 {
+			out[i].label = day.Format("2 Jan")
+		}
+	}
+	return out
 }

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/confidant-secrets/confidant/internal/authn"
-	"github.com/confidant-secrets/confidant/internal/store"
 	"github.com/confidant-secrets/confidant/internal/webui"
 )
 
@@ -32,17 +31,17 @@ var forms = map[string]struct {
 	},
 	"code": {
 		code(authn.LoginCodePage{Challenge: "c1"}),
-		[]string{`action="/login/code"`, `name="challenge" value="c1"`, `autocomplete="one-time-code"`, `inputmode="numeric"`, `<details class="field">`},
+		[]string{`action="/login/code"`, `name="challenge" value="c1"`, `autocomplete="one-time-code"`, `inputmode="numeric"`, `<details class="mb-3">`},
 		[]string{"alert", "aria-invalid"},
 	},
 	"code, refused": {
 		code(authn.LoginCodePage{Challenge: "c1", Error: "The code is wrong."}),
-		[]string{`role="alert"`, `aria-describedby="error code-hint" aria-invalid="true"`, `<details class="field">`},
+		[]string{`role="alert"`, `aria-describedby="error code-hint" aria-invalid="true"`, `<details class="mb-3">`},
 		nil,
 	},
 	"code, recovery code refused": {
 		code(authn.LoginCodePage{Challenge: "c1", Error: "The code is wrong.", Recovery: true}),
-		[]string{`<details class="field" open>`, `aria-describedby="error recovery-hint" aria-invalid="true"`},
+		[]string{`<details class="mb-3" open>`, `aria-describedby="error recovery-hint" aria-invalid="true"`},
 		nil,
 	},
 	"setup": {
@@ -81,7 +80,7 @@ func setup(p authn.SetupPage) func(*webui.Site, http.ResponseWriter) error {
 
 func TestLoginForms(t *testing.T) {
 	t.Parallel()
-	s := site(t, store.Found{}, nil, nil)
+	s := site(t, nil)
 	for name, tt := range forms {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,7 +130,7 @@ func checkForm(t *testing.T, body string) {
 			continue
 		}
 		id := regexp.MustCompile(`id="([^"]+)"`).FindStringSubmatch(input)
-		if id == nil || !strings.Contains(body, `<label for="`+id[1]+`">`) {
+		if id == nil || !strings.Contains(body, `<label class="form-label" for="`+id[1]+`">`) {
 			t.Errorf("%s has no label", input)
 		}
 		if !strings.Contains(input, "autocomplete=") {
@@ -151,7 +150,7 @@ func checkForm(t *testing.T, body string) {
 
 func TestLoginForms_AreWrittenUnderTheStatusGiven(t *testing.T) {
 	t.Parallel()
-	s := site(t, store.Found{}, nil, nil)
+	s := site(t, nil)
 	w := httptest.NewRecorder()
 	if err := s.Login(w, http.StatusTooManyRequests, authn.LoginPage{Error: "Wait."}); err != nil {
 		t.Fatal(err)

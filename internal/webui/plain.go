@@ -1,6 +1,10 @@
 package webui
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/confidant-secrets/confidant/internal/authn"
+)
 
 // loggedOut is the page after leaving.
 type loggedOut struct {
@@ -10,8 +14,7 @@ type loggedOut struct {
 
 // LoggedOut writes the page that says so and offers to log in.
 func (s *Site) LoggedOut(w http.ResponseWriter) error {
-	return s.render(w, http.StatusOK, "loggedout.html",
-		loggedOut{frame: s.titled("Logged out", nil), LoginPath: s.loginPath})
+	return s.write(w, http.StatusOK, "loggedout", "layout", loggedOut{frame: s.titled("Logged out"), LoginPath: s.loginPath})
 }
 
 // problem is a page that says what went wrong.
@@ -21,18 +24,27 @@ type problem struct {
 }
 
 // Problem writes a page that says what went wrong, under the status it went
-// wrong with.
-func (s *Site) Problem(w http.ResponseWriter, status int, message string) error {
+// wrong with. Where a script asked for a part of a page, the words alone are
+// sent, to stand there.
+func (s *Site) Problem(w http.ResponseWriter, r *http.Request, v authn.Visit, status int, message string) error {
 	title := http.StatusText(status)
 	if status == http.StatusNotFound || title == "" {
 		title = "Page not found"
 	}
-	return s.render(w, status, "error.html", problem{frame: s.titled(title, nil), Message: message})
+	block := "layout"
+	if r.Header.Get("HX-Request") == "true" {
+		block = "part-problem"
+	}
+	f := s.titled(title)
+	if v.Caller.Name != "" {
+		f = (&visit{Visit: v, s: s, r: r}).framed(title, "")
+	}
+	return s.write(w, status, "error", block, problem{frame: f, Message: message})
 }
 
 // NotFoundPage writes the page about a missing page under status 200, for those
 // who ask for it by its own name.
 func (s *Site) NotFoundPage(w http.ResponseWriter) error {
-	return s.render(w, http.StatusOK, "error.html",
-		problem{frame: s.titled("Page not found", nil), Message: "There is no page under this address."})
+	return s.write(w, http.StatusOK, "error", "layout",
+		problem{frame: s.titled("Page not found"), Message: "There is no page under this address."})
 }

@@ -34,6 +34,7 @@ func (r *run) lists() {
 	fewToken, manyToken := few.UserToken("bench"), many.UserToken("bench")
 	small, large := few.Start(), many.Start()
 	r.pages(small, large, fewToken, manyToken)
+	r.webPages(small, large, fewToken, manyToken)
 	r.dependents(small, fewToken)
 	r.memory(large, manyToken)
 	small.Stop()

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/confidant-secrets/confidant/internal/proof/login/browser"
+	"github.com/confidant-secrets/confidant/internal/proof/browser"
 	"github.com/confidant-secrets/confidant/internal/proof/server"
 )
 

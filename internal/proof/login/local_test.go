@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/confidant-secrets/confidant/internal/proof/login/browser"
+	"github.com/confidant-secrets/confidant/internal/proof/browser"
 	"github.com/confidant-secrets/confidant/internal/proof/server"
 )
 

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/confidant-secrets/confidant/internal/proof/login/browser"
-	"github.com/confidant-secrets/confidant/internal/proof/login/part"
+	"github.com/confidant-secrets/confidant/internal/proof/browser"
 	"github.com/confidant-secrets/confidant/internal/proof/login/provider"
+	"github.com/confidant-secrets/confidant/internal/proof/part"
 	"github.com/confidant-secrets/confidant/internal/proof/server"
 )
 

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/confidant-secrets/confidant/internal/proof/login/browser"
+	"github.com/confidant-secrets/confidant/internal/proof/browser"
 	"github.com/confidant-secrets/confidant/internal/proof/server"
 )
 

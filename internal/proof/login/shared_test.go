@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/confidant-secrets/confidant/internal/proof/login/browser"
+	"github.com/confidant-secrets/confidant/internal/proof/browser"
 )
 
 func sharedSAML(t *testing.T, w *world) {

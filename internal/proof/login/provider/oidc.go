@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/confidant-secrets/confidant/internal/proof/login/part"
+	"github.com/confidant-secrets/confidant/internal/proof/part"
 )
 
 // OIDC is a running oidc-provider. It demands PKCE.

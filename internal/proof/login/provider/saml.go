@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/confidant-secrets/confidant/internal/proof/login/part"
+	"github.com/confidant-secrets/confidant/internal/proof/part"
 )
 
 // Person is somebody with an account at the providers.

@@ -1,6 +1,6 @@
 // Package part starts programs of other people that tests run the whole against:
-// identity providers and a browser. "make test-login" fetches them and runs those
-// tests, for which a missing part is a failure. Everywhere else they do not run.
+// identity providers and a browser. "make test-login" and "make test-pages" fetch them
+// and run those tests, for which a missing part is a failure. Everywhere else they do not run.
 package part
 
 import (
@@ -20,7 +20,7 @@ import (
 )
 
 // wanted is the setting that says that the parts are there.
-const wanted = "CONFIDANT_LOGIN_PARTS"
+const wanted = "CONFIDANT_PARTS"
 
 // Wanted reports whether tests with these parts shall run here.
 func Wanted() bool { return os.Getenv(wanted) == "1" }
@@ -29,7 +29,7 @@ func Wanted() bool { return os.Getenv(wanted) == "1" }
 // package's TestMain calls first.
 func PassOver() {
 	if !Wanted() {
-		_, _ = os.Stderr.WriteString("Identity providers and a browser are not opted in to; run make test-login. Tests with them do not run.\n")
+		_, _ = os.Stderr.WriteString("Identity providers and a browser are not opted in to; run make test-login or make test-pages. Tests with them do not run.\n")
 	}
 }
 
@@ -43,12 +43,12 @@ func Source(tb testing.TB, path string) string {
 	return filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), path)
 }
 
-// Package returns the directory of an npm package that make test-login fetches.
+// Package returns the directory of an npm package that make test-login and make test-pages fetch.
 func Package(tb testing.TB, name string) string {
 	tb.Helper()
-	dir := Source(tb, ".cache/login/node_modules/"+name)
+	dir := Source(tb, ".cache/parts/node_modules/"+name)
 	if _, err := os.Stat(dir); err != nil {
-		tb.Fatalf("%s is not installed: run make test-login (%v)", name, err)
+		tb.Fatalf("%s is not installed: run make test-login or make test-pages (%v)", name, err)
 	}
 	return dir
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/confidant-secrets/confidant/internal/proof/login/browser"
-	"github.com/confidant-secrets/confidant/internal/proof/login/part"
+	"github.com/confidant-secrets/confidant/internal/proof/browser"
+	"github.com/confidant-secrets/confidant/internal/proof/part"
 )
 
 func TestMain(m *testing.M) {

@@ -5,11 +5,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/confidant-secrets/confidant/internal/proof/login/part"
+	"github.com/confidant-secrets/confidant/internal/proof/part"
 )
 
 // Visitor is a person at the browser, with cookies of his own. What he cannot do
@@ -19,6 +20,8 @@ type Visitor struct {
 	browser *Browser
 	site    string
 	id      string
+
+	expected []string // parts of problems
 }
 
 // Visitor lets somebody visit a site, given by its root URL. If one of its pages
@@ -47,10 +50,32 @@ func (b *Browser) visitor(tb testing.TB, site string, scripts bool) *Visitor {
 	return v
 }
 
+// Expect says that a problem which contains a text will occur, and is no failure.
+// That it does not occur is one.
+func (v *Visitor) Expect(text string) { v.expected = append(v.expected, text) }
+
+// Problems returns what went wrong on pages of the site so far: what a content
+// security policy blocked, errors of scripts and on the console, files that did not
+// load, requests to elsewhere, and dialogs, which no page of ours has, so that a
+// payload has run. Setting window.__fired is such a sign too.
+func (v *Visitor) Problems() []string {
+	v.tb.Helper()
+	var problems []string
+	v.do("wrong", nil, &problems)
+	return problems
+}
+
 func (v *Visitor) leave() {
 	var problems []string
 	if err := v.browser.call(v.id, "leave", nil, &problems); err != nil {
 		v.tb.Errorf("leaving the browser: %v", err)
+	}
+	for _, e := range v.expected {
+		n := len(problems)
+		problems = slices.DeleteFunc(problems, func(p string) bool { return strings.Contains(p, e) })
+		if len(problems) == n {
+			v.tb.Errorf("no page has a problem with %q", e)
+		}
 	}
 	for _, p := range problems {
 		v.tb.Errorf("a page has a problem: %s", p)
@@ -71,7 +96,7 @@ func (v *Visitor) sight() string {
 	if err := v.browser.call(v.id, "text", nil, &text); err != nil {
 		return "the page cannot be read: " + err.Error()
 	}
-	path := part.Source(v.tb, filepath.Join(".cache/login/screenshots", strings.ReplaceAll(v.tb.Name(), "/", "-")+".png"))
+	path := part.Source(v.tb, filepath.Join(".cache/parts/screenshots", strings.ReplaceAll(v.tb.Name(), "/", "-")+".png"))
 	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	if err == nil {
 		err = v.browser.call(v.id, "screenshot", map[string]any{"path": path}, nil)
@@ -133,7 +158,13 @@ func (v *Visitor) Unfold(summary string) {
 // Fill types into the form field of that name.
 func (v *Visitor) Fill(name, value string) {
 	v.tb.Helper()
-	v.do("fill", map[string]any{"name": name, "value": value}, nil)
+	v.FillNth(name, -1, value)
+}
+
+// FillNth types into one of several fields of that name, counted from 0.
+func (v *Visitor) FillNth(name string, n int, value string) {
+	v.tb.Helper()
+	v.do("fill", map[string]any{"name": name, "nth": n, "value": value}, nil)
 }
 
 // At waits until the page is the one of a URL, or of a path on the site, whatever

@@ -1,5 +1,5 @@
 // Package browser lets tests sit at a real browser: Debian's Chromium without a
-// window, driven by playwright-core. It knows pages as people see them, and
+// window, driven by playwright-core, with axe-core to judge its pages. It knows pages as people see them, and
 // nothing of what is tested.
 package browser
 
@@ -10,11 +10,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/confidant-secrets/confidant/internal/proof/login/part"
+	"github.com/confidant-secrets/confidant/internal/proof/part"
 )
 
 // chromium is where Debian's package puts it.
@@ -49,7 +50,8 @@ func Start(tb testing.TB) *Browser {
 	if _, err := os.Stat(chromium); err != nil {
 		tb.Fatalf("Chromium is not installed: %v", err)
 	}
-	cmd := exec.Command("node", part.Source(tb, "internal/proof/login/browser/driver.mjs"), part.Package(tb, "playwright-core"), chromium)
+	cmd := exec.Command("node", part.Source(tb, "internal/proof/browser/driver.mjs"), part.Package(tb, "playwright-core"),
+		filepath.Join(part.Package(tb, "axe-core"), "axe.min.js"), chromium)
 	in, toDriver, err := os.Pipe()
 	if err != nil {
 		tb.Fatal(err)
