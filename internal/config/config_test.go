@@ -321,7 +321,7 @@ func TestReadFile_Forms(t *testing.T) {
 	t.Parallel()
 	path := writeFile(t, "\ufeff# comment\r\n\n"+
 		"  BRAND_NAME = plain # text \r\n"+
-		`BRAND_COLOR="a \"b\" \\ c"`+"\n"+
+		`CUSTOM_FRONTEND_DIRECTORY="a \"b\" \\ c"`+"\n"+
 		`BRAND_LOGO_FILE='it is "x" \n'`+"\n"+
 		"STATSD_HOST=\n"+
 		`CLIENT_CONFIG={"a": "b=c"}`)
@@ -330,7 +330,7 @@ func TestReadFile_Forms(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"BRAND_NAME": "plain # text", "BRAND_COLOR": `a "b" \ c`, "BRAND_LOGO_FILE": `it is "x" \n`,
+		"BRAND_NAME": "plain # text", "CUSTOM_FRONTEND_DIRECTORY": `a "b" \ c`, "BRAND_LOGO_FILE": `it is "x" \n`,
 		"STATSD_HOST": "", "CLIENT_CONFIG": `{"a": "b=c"}`,
 	} {
 		if got := value(t, c, name); got != want {

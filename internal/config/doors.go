@@ -84,6 +84,6 @@ type Cleanup struct {
 // Pages is what an installation may change about the look of the pages.
 type Pages struct {
 	BrandName  string `env:"BRAND_NAME" absent:"-" doc:"Name shown on the pages."`
-	BrandColor string `env:"BRAND_COLOR" doc:"Accent colour."`
-	BrandLogo  string `env:"BRAND_LOGO_FILE" doc:"Logo file."`
+	BrandColor string `env:"BRAND_COLOR" form:"color" doc:"Accent colour of the pages, as #rrggbb."`
+	BrandLogo  string `env:"BRAND_LOGO_FILE" doc:"Logo of the pages, an .svg or .png file of at most 64 KiB."`
 }

@@ -16,6 +16,6 @@ type Server struct {
 	RequestTimeout time.Duration `env:"GEVENT_REQUEST_TIMEOUT_MS" default:"30000" form:"milliseconds" min:"1ms" doc:"Longest time for one request, in milliseconds."`
 	Resolver       string        `env:"GEVENT_RESOLVER" unused:"belongs to the older service's server" doc:"Accepted, never used."`
 	StaticFolder   string        `env:"STATIC_FOLDER" default:"public" absent:"pages come from the binary" doc:"Ignored: the pages are part of the binary."`
-	CustomFrontend string        `env:"CUSTOM_FRONTEND_DIRECTORY" doc:"Directory served under /custom/modules, /custom/styles and /custom/images."`
+	CustomFrontend string        `env:"CUSTOM_FRONTEND_DIRECTORY" doc:"Directory served under /custom/modules, /custom/styles and /custom/images; a styles/custom.css in it is part of every page."`
 	MetricsListen  string        `env:"METRICS_LISTEN" form:"hostport" doc:"host:port of the metrics listener (Prometheus text under /metrics); empty turns it off."`
 }

@@ -189,7 +189,7 @@ var settingsTable = []struct{ name, initial, valid, printed, invalid string }{
 	{"CLEANUP_SERVE_MANIFEST", "false", "true", "", anyText},
 
 	{"BRAND_NAME", "", "Acme", "", anyText},
-	{"BRAND_COLOR", "", "#aa0000", "", anyText},
+	{"BRAND_COLOR", "", "#aa0000", "", "red"},
 	{"BRAND_LOGO_FILE", "", "logo.svg", "", anyText},
 }
 

@@ -213,6 +213,9 @@ func (f *field) checkEnum(text string) error {
 // cookieName is a token of RFC 9110, section 5.6.2.
 var cookieName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
+// color is how CSS writes a colour in six hex digits.
+var color = regexp.MustCompile("^#[0-9a-fA-F]{6}$")
+
 func checkForm(form, text string) error {
 	if form == "token" {
 		if !cookieName.MatchString(text) {
@@ -228,6 +231,10 @@ func checkForm(form, text string) error {
 		raw, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || !json.Valid(raw) {
 			return errors.New("the value is not base64 of JSON")
+		}
+	case "color":
+		if !color.MatchString(text) {
+			return fmt.Errorf("%q is not a colour such as #1f5f8b", text)
 		}
 	case "hostport":
 		_, port, err := net.SplitHostPort(text)

@@ -156,8 +156,12 @@ func (v *Vault) UpdateBlindCredential(ctx context.Context, c authz.Caller, id st
 		}
 		return retry(ctx, k, id, change.IfRevision != 0, func() (BlindView, error) {
 			return k.changeBlind(ctx, id, authz.Update, change.IfRevision,
-				func(row *blind.Credential, m mapping) (*blind.Credential, conflictCheck, error) {
-					return k.updatedBlind(ctx, row, change, m)
+				func(row *blind.Credential, m mapping) (next *blind.Credential, check conflictCheck, err error) {
+					next, err = k.updatedBlind(ctx, row, change, func(names []string) (err error) {
+						check, err = k.checkBlindNames(ctx, row, names, m)
+						return err
+					})
+					return next, check, err
 				})
 		})
 	})
@@ -211,55 +215,57 @@ func (k *call) changeBlind(
 }
 
 // updatedBlind checks the change, in the order in which rules are reported,
-// and returns the row with it.
-func (k *call) updatedBlind(ctx context.Context, row *blind.Credential, change BlindChange, m mapping) (next *blind.Credential, check conflictCheck, err error) {
+// and returns the row with it. check judges new key names at their place in that
+// order.
+func (k *call) updatedBlind(
+	ctx context.Context, row *blind.Credential, change BlindChange, check func(names []string) error,
+) (next *blind.Credential, err error) {
 	next = row.Clone()
 	if err := change.Unread.first("", "enabled", "metadata"); err != nil {
-		return nil, check, err
+		return nil, err
 	}
 	if change.Enabled != nil {
 		next.Enabled = *change.Enabled
 	}
 	if change.Metadata != nil {
 		if next.Metadata, err = credential.ParseMetadata(*change.Metadata); err != nil {
-			return nil, check, err
+			return nil, err
 		}
 	}
 	if change.Sealed != nil {
 		if err := checkSealed(*change.Sealed, change.Unread); err != nil {
-			return nil, check, err
+			return nil, err
 		}
-		names := blind.Names(change.Sealed.KeyNames)
-		if check, err = k.checkBlindNames(ctx, row, names, m); err != nil {
-			return nil, check, err
+		if err := check(blind.Names(change.Sealed.KeyNames)); err != nil {
+			return nil, err
 		}
 		if err := checkDataKey(*change.Sealed, change.Unread); err != nil {
-			return nil, check, err
+			return nil, err
 		}
 		change.Sealed.into(next)
 	}
 	if err := change.Unread.first("documentation"); err != nil {
-		return nil, check, err
+		return nil, err
 	}
 	if change.Documentation != nil {
 		next.Documentation = *change.Documentation
 	}
 	if k.v.rules.EnforceDocumentation && !change.SkipDocumentation && !credential.Documented(next.Documentation) {
-		return nil, check, errUndocumented
+		return nil, errUndocumented
 	}
 	if err := change.Unread.first("name"); err != nil {
-		return nil, check, err
+		return nil, err
 	}
 	if change.Name != nil && *change.Name != row.Name {
 		if *change.Name == "" {
-			return nil, check, errNameless
+			return nil, errNameless
 		}
 		if err := k.v.nameFree(ctx, store.KindBlindName, *change.Name, row.ID); err != nil {
-			return nil, check, err
+			return nil, err
 		}
 		next.Name = *change.Name
 	}
-	return next, check, nil
+	return next, nil
 }
 
 // checkSealed sees that all that belongs together is there.

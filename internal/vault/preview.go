@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/confidant-secrets/confidant/internal/authz"
+	"github.com/confidant-secrets/confidant/internal/blind"
 	"github.com/confidant-secrets/confidant/internal/credential"
 	"github.com/confidant-secrets/confidant/internal/service"
 )
@@ -39,7 +40,7 @@ type CredentialPreview struct {
 	Collisions []Collision // ascending by service and key; not empty: it would be refused
 }
 
-// BlindPreview is what a revert of a blind credential would do, like
+// BlindPreview is what a change or a revert of a blind credential would do, like
 // CredentialPreview.
 type BlindPreview struct {
 	Comparison BlindComparison
@@ -112,29 +113,46 @@ func (k *call) previewCredential(
 	return out, err
 }
 
+// PreviewBlindCredential says what UpdateBlindCredential would do.
+func (v *Vault) PreviewBlindCredential(ctx context.Context, c authz.Caller, id string, change BlindChange) (BlindPreview, error) {
+	k := v.begin(c, authz.Update, authz.BlindCredential)
+	return perform(ctx, k, func() (none BlindPreview, _ error) {
+		return k.previewBlind(ctx, id, authz.Update, change.IfRevision, func(row *blind.Credential) (*blind.Credential, error) {
+			return k.updatedBlind(ctx, row, change, func([]string) error { return nil })
+		})
+	})
+}
+
 // PreviewRevertBlindCredential says what RevertBlindCredential would do.
 func (v *Vault) PreviewRevertBlindCredential(ctx context.Context, c authz.Caller, id string, to, ifRevision int) (BlindPreview, error) {
 	k := v.begin(c, authz.Revert, authz.BlindCredential)
-	return perform(ctx, k, func() (out BlindPreview, err error) {
-		k.note("preview", true)
+	return perform(ctx, k, func() (none BlindPreview, _ error) {
 		k.note("to_revision", to)
-		s, err := changing(ctx, k, v.blindCredentials(), id, authz.Revert, ifRevision)
-		if err != nil {
-			return out, err
-		}
-		k.entry.Revision = s.row.Revision
-		next, err := k.earlierBlind(ctx, s.row, to)
-		if err != nil {
-			return out, err
-		}
-		effects, collisions, err := k.effects(ctx,
-			service.Holder{ID: id, Blind: true, KeyNames: s.row.KeyNames}, next.KeyNames, s.mapping)
-		if err != nil {
-			return out, err
-		}
-		next.ModifiedDate, next.ModifiedBy = k.at, c.Name
-		return BlindPreview{compareBlind(s.row, next), effects, collisions}, nil
+		return k.previewBlind(ctx, id, authz.Revert, ifRevision, func(row *blind.Credential) (*blind.Credential, error) {
+			return k.earlierBlind(ctx, row, to)
+		})
 	})
+}
+
+// previewBlind says what storing what make makes of the current row would do.
+func (k *call) previewBlind(
+	ctx context.Context, id string, action authz.Action, ifRevision int, make func(*blind.Credential) (*blind.Credential, error),
+) (out BlindPreview, err error) {
+	k.note("preview", true)
+	s, err := changing(ctx, k, k.v.blindCredentials(), id, action, ifRevision)
+	if err != nil {
+		return out, err
+	}
+	k.entry.Revision = s.row.Revision
+	next, err := make(s.row)
+	if err != nil {
+		return out, err
+	}
+	next.ModifiedDate, next.ModifiedBy = k.at, k.caller.Name
+	out.Comparison = compareBlind(s.row, next)
+	out.Effects, out.Collisions, err = k.effects(ctx,
+		service.Holder{ID: id, Blind: true, KeyNames: s.row.KeyNames}, next.KeyNames, s.mapping)
+	return out, err
 }
 
 // effects says what the services that map a holder receive once it hands out

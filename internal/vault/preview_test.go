@@ -179,6 +179,41 @@ func TestPreviewRevertCredential(t *testing.T) {
 	}
 }
 
+func TestPreviewBlindCredential(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, defaults)
+	id := w.blind(t, "b", "l")
+	other := w.credential(t, "other", `{"k":"1"}`)
+	change := mapped(other)
+	change.BlindCredentials = &[]string{id}
+	if _, err := w.PutService(t.Context(), ann, "foo", change); err != nil {
+		t.Fatal(err)
+	}
+	in := newBlind("", "k")
+	sealed := &vault.BlindSealed{Pairs: in.Pairs, DataKey: in.DataKey, KeyNames: in.KeyNames, CipherType: "x", CipherVersion: 3}
+	var got vault.BlindPreview
+	w.quietly(t, func() (err error) {
+		got, err = w.PreviewBlindCredential(t.Context(), ann, id, vault.BlindChange{Sealed: sealed})
+		return err
+	})
+	if fmt.Sprint(got.Effects) != "[{{foo true} [k] [] [l]}]" ||
+		!reflect.DeepEqual(got.Collisions, []vault.Collision{{"foo", "k", []vault.Ref{{ID: other, Name: "other"}}}}) {
+		t.Errorf("%+v", got)
+	}
+	// It refuses what the update refuses, but for the conflict that it has told.
+	empty, taken := "", "c"
+	w.blind(t, taken, "z")
+	for _, change := range []vault.BlindChange{
+		{Name: &empty}, {Name: &taken}, {IfRevision: 7}, {Sealed: &vault.BlindSealed{KeyNames: []string{"m"}}},
+	} {
+		_, got := w.PreviewBlindCredential(t.Context(), ann, id, change)
+		_, want := w.UpdateBlindCredential(t.Context(), ann, id, change)
+		if got == nil || want == nil || got.Error() != want.Error() {
+			t.Errorf("%+v: the preview says %v, the update %v", change, got, want)
+		}
+	}
+}
+
 func TestPreviewRevertBlindCredential(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, defaults)

@@ -199,6 +199,10 @@ var uses = map[string]use{
 	"PreviewRevertCredential": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
 		return v.PreviewRevertCredential(ctx, c, x.idle, 1, 0)
 	}},
+	"PreviewBlindCredential": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
+		name := "another"
+		return v.PreviewBlindCredential(ctx, c, x.otherBlind, vault.BlindChange{Name: &name})
+	}},
 	"PreviewRevertBlindCredential": {call: func(ctx context.Context, v *vault.Vault, c authz.Caller, x things) (any, error) {
 		return v.PreviewRevertBlindCredential(ctx, c, x.otherBlind, 1, 0)
 	}},

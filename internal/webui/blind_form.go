@@ -1,10 +1,8 @@
 package webui
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/confidant-secrets/confidant/internal/blind"
 	"github.com/confidant-secrets/confidant/internal/fault"
@@ -16,13 +14,11 @@ import (
 // steps.
 type blindForm struct {
 	headForm
-	Stored    bool // there is something sealed to keep
-	Replace   bool
-	Kept      string // what a client sealed, sealed once more
-	Sealed    sealedWords
-	Problem   string // what is wrong with what was pasted
-	Services  []serviceWords
-	Conflicts []conflict
+	Stored  bool // there is something sealed to keep
+	Replace bool
+	Kept    string // what a client sealed, sealed once more
+	Sealed  sealedWords
+	Problem string // what is wrong with what was pasted
 }
 
 // blindForm puts a draft into words.
@@ -119,7 +115,7 @@ func editBlind(v *visit) error {
 	case v.text("do") == "save":
 		return e.save(change)
 	default:
-		return e.review()
+		return e.review(change)
 	}
 }
 
@@ -149,24 +145,26 @@ func (e *blindEdit) show(status int, complete func(*blindForm)) error {
 }
 
 // review shows what saving would do.
-func (e *blindEdit) review() error {
-	detail, err := e.look()
+func (e *blindEdit) review(change vault.BlindChange) error {
+	preview, err := e.vault().PreviewBlindCredential(e.r.Context(), e.Caller, e.id, change)
 	if err != nil {
-		return err
-	}
-	if detail.Row.Revision != e.draft.revision {
-		return e.collide(detail.Row)
+		return e.refused(err)
 	}
 	return e.show(http.StatusOK, func(page *blindForm) {
-		page.Review, page.Services = &reviewWords{Difference: e.draft.mine(detail.Row)}, receivers(detail.Dependents)
+		page.Review = &reviewWords{e.draft.mine(preview.Comparison.Before), blindEffects(preview)}
 	})
 }
 
 func (e *blindEdit) save(change vault.BlindChange) error {
 	_, err := e.vault().UpdateBlindCredential(e.r.Context(), e.Caller, e.id, change)
-	if err == nil {
-		return e.sendTo(blindLink(e.id), url.Values{"done": {"saved"}})
+	if err != nil {
+		return e.refused(err)
 	}
+	return e.sendTo(blindLink(e.id), url.Values{"done": {"saved"}})
+}
+
+// refused shows the form again with what a use case found wrong.
+func (e *blindEdit) refused(err error) error {
 	if fault.Is(err, fault.Stale) {
 		detail, err := e.look()
 		if err != nil {
@@ -178,14 +176,7 @@ func (e *blindEdit) save(change vault.BlindChange) error {
 	if !ok {
 		return err
 	}
-	return e.show(status, func(page *blindForm) {
-		page.Focus = focus
-		if conflicts, ok := fault.As(err).Details.(vault.Conflicts); ok {
-			page.Conflicts = conflictsWith(e.id, conflicts)
-		} else {
-			page.Problems = []string{words}
-		}
-	})
+	return e.show(status, func(page *blindForm) { page.Focus, page.Problems = focus, []string{words} })
 }
 
 // collide shows what somebody else has saved meanwhile, beside the draft. The
@@ -202,28 +193,4 @@ func (e *blindEdit) collide(now *blind.Credential) error {
 			Theirs: blindDifference(theirs, "Before", "Theirs"), Mine: e.draft.mine(theirs.Before),
 		}
 	})
-}
-
-// conflictsWith puts the conflicts over which a change of a credential was
-// refused into words. The others are known by their ids.
-func conflictsWith(id string, conflicts vault.Conflicts) []conflict {
-	var out []conflict
-	for _, key := range slices.Sorted(maps.Keys(conflicts)) {
-		c := conflicts[key]
-		holders := []linked{{Name: "this one"}}
-		for _, other := range c.Credentials {
-			if other != id {
-				holders = append(holders, linked{"the credential " + other, credentialLink(other)})
-			}
-		}
-		for _, other := range c.BlindCredentials {
-			if other != id {
-				holders = append(holders, linked{"the blind credential " + other, blindLink(other)})
-			}
-		}
-		for _, service := range c.Services {
-			out = append(out, conflict{Key: key, Service: service, ServiceLink: serviceLink(service), Holders: holders})
-		}
-	}
-	return out
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"os"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -13,17 +12,12 @@ import (
 // brandSheet is the style sheet that holds an installation's accent colour.
 const brandSheet = "styles/brand.css"
 
-var hexColor = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
-
 // maxLogo is the largest logo, in bytes: it is sent with every first visit.
 const maxLogo = 64 << 10
 
 // applyBrand takes an installation's colour and logo among the static files.
 func (s *Site) applyBrand(o Options) error {
 	if o.BrandColor != "" {
-		if !hexColor.MatchString(o.BrandColor) {
-			return fmt.Errorf("BRAND_COLOR is %q, want a colour such as #1f5f8b", o.BrandColor)
-		}
 		sheet := fmt.Sprintf(":root { --tblr-primary: %s; --tblr-primary-fg: %s; --tblr-primary-darken: color-mix(in oklab, %[1]s 85%%, black); }\n",
 			o.BrandColor, inkOn(o.BrandColor))
 		if err := s.files.add(brandSheet, []byte(sheet)); err != nil {

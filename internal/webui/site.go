@@ -30,7 +30,8 @@ type Options struct {
 	Accounts []string
 	// Brand is the name on the pages; empty is "Confidant".
 	Brand string
-	// BrandColor is the accent colour as CSS writes it ("#1f5f8b"); empty is ours.
+	// BrandColor is the accent colour as CSS writes it in six hex digits
+	// ("#1f5f8b"); empty is ours.
 	BrandColor string
 	// BrandLogo is the file of the logo, an SVG or PNG; empty is ours.
 	BrandLogo string
