@@ -56,7 +56,11 @@ func askToArchive(v *visit, id string, refused error) error {
 		}
 	}
 	if row.Enabled {
-		page.Refusals = append(page.Refusals, refusal{"It is still enabled.", []linked{{"Disable it", page.Back + "/state"}}})
+		enabled := refusal{Words: "It is still enabled."}
+		if !v.s.readOnly() {
+			enabled.Links = []linked{{"Disable it", page.Back + "/state"}}
+		}
+		page.Refusals = append(page.Refusals, enabled)
 	}
 	if len(now.Dependents) > 0 {
 		mapped := refusal{Words: receiveIt(len(now.Dependents)) + ". Unmap it there first:"}

@@ -249,21 +249,30 @@ func editCredential(v *visit) error {
 	if empty(change) {
 		return v.sendTo(back, url.Values{"done": {"same"}})
 	}
+	status := http.StatusOK
 	if v.text("do") == "save" {
-		_, err = v.vault().UpdateCredential(v.r.Context(), v.Caller, id, change)
-		if err == nil {
+		if _, err = v.vault().UpdateCredential(v.r.Context(), v.Caller, id, change); err == nil {
 			return v.sendTo(back, url.Values{"done": {"saved"}})
 		}
-	} else {
+		status = http.StatusBadRequest
+	}
+	if err == nil || inConflict(err) { // which keys those are, the preview tells
 		var preview vault.CredentialPreview
 		if preview, err = v.vault().PreviewCredential(v.r.Context(), v.Caller, id, change); err == nil {
-			return finish(&d, http.StatusOK, func(page *credentialForm) { page.Review = &reviewWords{d.mine(), credentialEffects(preview)} })
+			return finish(&d, status, func(page *credentialForm) { page.Review = &reviewWords{d.mine(), credentialEffects(preview)} })
 		}
 	}
 	if fault.Is(err, fault.Stale) {
 		return v.collide(&d, id, finish)
 	}
 	return v.refuse(&d, err, show)
+}
+
+// inConflict reports whether a use case refuses a change because a service would
+// get a key from two credentials.
+func inConflict(err error) bool {
+	f := fault.As(err)
+	return f != nil && f.Details != nil
 }
 
 // collide shows what somebody else has saved meanwhile, beside the draft. The

@@ -41,7 +41,7 @@ const valued = (name, value) => named(name) + (value ? `[value=${JSON.stringify(
 /** Visitor is one of them, with one page. What goes wrong on pages of the
  * watched site is collected. */
 class Visitor {
-  static async come({ site, scripts }) {
+  static async come({ site, scripts, like }) {
     const v = new Visitor();
     v.site = site;
     v.scripts = scripts;
@@ -50,7 +50,11 @@ class Visitor {
     v.fragments = 0; // that have arrived
     v.bodies = []; // of the page and the fragments that came into it
     v.bytes = 0;
-    v.context = await browser.newContext({ javaScriptEnabled: scripts, reducedMotion: 'reduce' });
+    v.context = await browser.newContext({
+      javaScriptEnabled: scripts,
+      reducedMotion: 'reduce',
+      storageState: like ? await visitors.get(like).context.storageState() : undefined,
+    });
     v.context.setDefaultTimeout(timeout);
     await v.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site });
     if (scripts) {
@@ -185,21 +189,8 @@ class Visitor {
     return this.state();
   }
 
-  async fill({ name, value, nth }) {
-    const fields = this.page.locator(`${named(name)}:visible`);
-    await (nth < 0 ? fields : fields.nth(nth)).fill(value);
-  }
-
-  async label({ label, value }) {
-    await this.page.getByLabel(label, { exact: true }).fill(value);
-  }
-
-  async value({ name }) {
-    return this.page.locator(`${named(name)}:visible`).inputValue();
-  }
-
-  async select({ name, value }) {
-    await this.page.locator(`select${named(name)}`).selectOption(value);
+  async fill({ name, value }) {
+    await this.page.locator(`${named(name)}:visible`).fill(value);
   }
 
   async check({ name, value, on }) {
@@ -256,7 +247,51 @@ class Visitor {
     return this.submit({ url, fields });
   }
 
-  /** Sends a form from the page that is open. */
+  /** Sends the form of the page with a button that it does not offer. */
+  async force({ name, value }) {
+    return this.leads(() => this.page.evaluate((button) => {
+      const form = document.querySelector('main form[method=post]');
+      form.append(Object.assign(document.createElement('input'), { type: 'hidden', ...button }));
+      form.submit();
+    }, { name, value }));
+  }
+
+  /** Asks for something as a script of the page would. */
+  async ask({ method, url, headers, fields }) {
+    return this.page.evaluate(async ([method, url, headers, fields]) => {
+      const body = method === 'GET' ? undefined : new URLSearchParams(fields);
+      const answer = await fetch(url, { method, headers, body });
+      return { url: answer.url, status: answer.status, body: await answer.text() };
+    }, [method, url, headers ?? {}, fields ?? {}]);
+  }
+
+  /** Returns where the page's links and searches lead to, and what forms change. */
+  async exits() {
+    return this.page.evaluate(() => {
+      const forms = [...document.forms];
+      return {
+        links: [...new Set([...[...document.links].map((a) => a.href), ...forms.filter((f) => f.method === 'get').map((f) => f.action)])],
+        changes: forms.filter((f) => f.method === 'post').map((f) => f.action),
+      };
+    });
+  }
+
+  /** Puts the visitor's clock into the hands of the test. It goes on by itself. */
+  async clock() {
+    await this.context.clock.install();
+  }
+
+  /** Lets time pass at once. */
+  async pass({ seconds }) {
+    await this.context.clock.fastForward(seconds * 1000);
+  }
+
+  /** Returns the page as it stands, with what is hidden in it. */
+  async standing() {
+    return this.page.content();
+  }
+
+  /** Sends a form. */
   async submit({ url, fields }) {
     return this.leads(() => this.page.evaluate(([action, values]) => {
       const form = Object.assign(document.createElement('form'), { method: 'post', action });

@@ -1,25 +1,5 @@
 package browser
 
-// FillLabelled types into the form field that has this label.
-func (v *Visitor) FillLabelled(label, value string) {
-	v.tb.Helper()
-	v.do("label", map[string]any{"label": label, "value": value}, nil)
-}
-
-// Value returns what stands in the form field of that name.
-func (v *Visitor) Value(name string) string {
-	v.tb.Helper()
-	var value string
-	v.do("value", map[string]any{"name": name}, &value)
-	return value
-}
-
-// Select selects an option of the list of that name by its value or its text.
-func (v *Visitor) Select(name, option string) {
-	v.tb.Helper()
-	v.do("select", map[string]any{"name": name, "value": option}, nil)
-}
-
 // Check ticks the box, or chooses the button of a group, of that name and value. An
 // empty value stands for any.
 func (v *Visitor) Check(name, value string) {
@@ -75,10 +55,10 @@ func (v *Visitor) ClickOn(selector string) int {
 	return v.move("clickon", map[string]any{"selector": selector})
 }
 
-// Submit sends a form, which the page does not offer, as coming from the page.
-func (v *Visitor) Submit(url string, fields map[string]string) int {
+// Force sends the form of the page with a button that it does not offer.
+func (v *Visitor) Force(name, value string) int {
 	v.tb.Helper()
-	return v.move("submit", map[string]any{"url": v.absolute(url), "fields": fields})
+	return v.move("force", map[string]any{"name": name, "value": value})
 }
 
 // Fragment does something that lets scripts replace a part of the page, and waits

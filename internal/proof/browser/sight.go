@@ -62,12 +62,6 @@ func (v *Visitor) URL() string {
 	return p.URL
 }
 
-// Status returns the status of the last page that was loaded.
-func (v *Visitor) Status() int {
-	v.tb.Helper()
-	return v.move("where", nil)
-}
-
 // Focused waits until what a CSS selector finds has the focus.
 func (v *Visitor) Focused(selector string) {
 	v.tb.Helper()
@@ -119,6 +113,14 @@ func (v *Visitor) Source() string {
 	return source
 }
 
+// Standing returns the page as it stands now, with what is hidden in it.
+func (v *Visitor) Standing() string {
+	v.tb.Helper()
+	var page string
+	v.do("standing", nil, &page)
+	return page
+}
+
 // Bytes returns what loading the page took over the network, with everything that
 // it shows: bodies as they were encoded, and headers.
 func (v *Visitor) Bytes() int {
@@ -154,12 +156,12 @@ func (v *Visitor) Requests() []string {
 }
 
 // Screenshot keeps a picture of the whole page as name.png in the directory that
-// CONFIDANT_SCREENSHOTS gives. Without it the picture goes with the test.
+// CONFIDANT_SCREENSHOTS gives. Without it none is taken.
 func (v *Visitor) Screenshot(name string) {
 	v.tb.Helper()
 	dir := os.Getenv("CONFIDANT_SCREENSHOTS")
 	if dir == "" {
-		dir = v.tb.TempDir()
+		return
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		v.tb.Fatal(err)

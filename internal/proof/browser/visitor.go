@@ -29,40 +29,54 @@ type Visitor struct {
 // fails at its end.
 func (b *Browser) Visitor(tb testing.TB, site string) *Visitor {
 	tb.Helper()
-	return b.visitor(tb, site, true)
+	return b.visitor(tb, site, true, "")
 }
 
 // VisitorWithoutScripts is Visitor for a person who has switched scripts off.
 func (b *Browser) VisitorWithoutScripts(tb testing.TB, site string) *Visitor {
 	tb.Helper()
-	return b.visitor(tb, site, false)
+	return b.visitor(tb, site, false, "")
 }
 
-func (b *Browser) visitor(tb testing.TB, site string, scripts bool) *Visitor {
+// Again is the same person at another browser, with the cookies that he has now
+// and scripts switched on or off.
+func (v *Visitor) Again(tb testing.TB, scripts bool) *Visitor {
+	tb.Helper()
+	return v.browser.visitor(tb, v.site, scripts, v.id)
+}
+
+func (b *Browser) visitor(tb testing.TB, site string, scripts bool, like string) *Visitor {
 	tb.Helper()
 	b.mu.Lock()
 	b.last++
 	id := strconv.Itoa(b.last)
 	b.mu.Unlock()
 	v := &Visitor{tb: tb, browser: b, site: site, id: id}
-	v.do("come", map[string]any{"site": site, "scripts": scripts}, nil)
+	v.do("come", map[string]any{"site": site, "scripts": scripts, "like": like}, nil)
 	tb.Cleanup(v.leave)
 	return v
 }
 
 // Expect says that a problem which contains a text will occur, and is no failure.
 // That it does not occur is one.
-func (v *Visitor) Expect(text string) { v.expected = append(v.expected, text) }
+func (v *Visitor) Expect(text string) {
+	if !slices.Contains(v.expected, text) {
+		v.expected = append(v.expected, text)
+	}
+}
 
 // Problems returns what went wrong on pages of the site so far: what a content
 // security policy blocked, errors of scripts and on the console, files that did not
 // load, requests to elsewhere, and dialogs, which no page of ours has, so that a
-// payload has run. Setting window.__fired is such a sign too.
+// payload has run. Setting window.__fired is such a sign too. What was expected is
+// left out.
 func (v *Visitor) Problems() []string {
 	v.tb.Helper()
 	var problems []string
 	v.do("wrong", nil, &problems)
-	return problems
+	return slices.DeleteFunc(problems, func(p string) bool {
+		return slices.ContainsFunc(v.expected, func(e string) bool { return strings.Contains(p, e) })
+	})
 }
 
 func (v *Visitor) leave() {
@@ -158,13 +172,7 @@ func (v *Visitor) Unfold(summary string) {
 // Fill types into the form field of that name.
 func (v *Visitor) Fill(name, value string) {
 	v.tb.Helper()
-	v.FillNth(name, -1, value)
-}
-
-// FillNth types into one of several fields of that name, counted from 0.
-func (v *Visitor) FillNth(name string, n int, value string) {
-	v.tb.Helper()
-	v.do("fill", map[string]any{"name": name, "nth": n, "value": value}, nil)
+	v.do("fill", map[string]any{"name": name, "value": value}, nil)
 }
 
 // At waits until the page is the one of a URL, or of a path on the site, whatever
@@ -197,14 +205,6 @@ func (v *Visitor) Cookies(url string) map[string]*http.Cookie {
 		}
 	}
 	return cookies
-}
-
-// Text returns the address, the title and the text of the page.
-func (v *Visitor) Text() string {
-	v.tb.Helper()
-	var text string
-	v.do("text", nil, &text)
-	return text
 }
 
 // absolute returns the URL of a path on the site.

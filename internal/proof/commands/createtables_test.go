@@ -32,7 +32,7 @@ func TestCreateDynamoTables_MakesWhatIsMissing(t *testing.T) {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
 			c := cloud.New(t)
-			s := server.New(t, c.Settings())
+			s := server.NewPlain(t, c.Settings())
 			delete(s.Settings, "DYNAMODB_CREATE_TABLE")
 			made := "The table confidant was made.\nThe table confidant-archive was made.\n"
 			for _, want := range []string{made, ""} {
@@ -57,7 +57,7 @@ func TestCreateDynamoTables_ProvisionsCapacity(t *testing.T) {
 	}
 	t.Parallel()
 	c := cloud.New(t)
-	s := server.New(t, c.Settings())
+	s := server.NewPlain(t, c.Settings())
 	delete(s.Settings, "DYNAMODB_TABLE_ARCHIVE")
 	s.MustRun("create-dynamodb-tables", "--provisioned", "7, 5")
 	if got := capacityOf(t, c, cloud.Table); got != [2]int64{7, 5} {
@@ -77,7 +77,7 @@ func TestCreateDynamoTables_RefusesATableThatDoesNotFit(t *testing.T) {
 	}
 	t.Parallel()
 	c := cloud.New(t)
-	s := server.New(t, c.Settings())
+	s := server.NewPlain(t, c.Settings())
 	_, err := c.Dynamo.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: aws.String(cloud.Archive), BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},

@@ -260,7 +260,7 @@ var lines = map[string]string{
 func TestExitCodes_OfEveryCommand(t *testing.T) {
 	t.Parallel()
 	codes := []int{done, refused, usage, settings, storage, locked, interrupted}
-	commands := working(tree(t, server.New(t, nil)))
+	commands := working(tree(t, server.NewPlain(t, nil)))
 	for name := range table {
 		if !slices.Contains(commands, name) {
 			t.Errorf("there is no command %q", name)

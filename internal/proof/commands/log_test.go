@@ -48,7 +48,7 @@ func TestRotation_KeepsWhatItPromises(t *testing.T) {
 	for name, beside := range map[string]bool{"alone": false, "beside a server": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := server.New(t, nil)
+			p := server.NewPlain(t, nil)
 			w := &world{Program: p, dir: filepath.Dir(p.DataDir)}
 			p.MustRun("setup", "create-tables")
 			if beside {

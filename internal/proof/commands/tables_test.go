@@ -36,7 +36,7 @@ type tables struct {
 // embedded makes an empty SQLite database.
 func embedded(t *testing.T) tables {
 	t.Helper()
-	p := server.New(t, map[string]string{})
+	p := server.NewPlain(t, map[string]string{})
 	if err := os.MkdirAll(p.DataDir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func inCloud(t *testing.T) (tables, *cloud.Cloud) {
 	if _, err := dynamo.CreateTables(t.Context(), c.Dynamo, dynamo.Capacity{}, cloud.Table, cloud.Archive); err != nil {
 		t.Fatal(err)
 	}
-	return tables{server.New(t, c.Settings()), func(ctx context.Context) (store.Store, error) {
+	return tables{server.NewPlain(t, c.Settings()), func(ctx context.Context) (store.Store, error) {
 		return dynamo.Open(ctx, dynamo.Options{
 			Client: c.Dynamo, Table: cloud.Table, ArchiveTable: cloud.Archive, Log: slog.New(slog.DiscardHandler),
 		})

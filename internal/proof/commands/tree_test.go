@@ -70,7 +70,7 @@ var samples = map[string]string{"": "true", "string": "x", "strings": "x", "stri
 // be written with underscores.
 func TestTree_HelpAndSpellings(t *testing.T) {
 	t.Parallel()
-	p := server.New(t, nil)
+	p := server.NewPlain(t, nil)
 	pages := tree(t, p)
 	if n := len(working(pages)); n < 35 {
 		t.Fatalf("the walk finds only %d commands", n)
@@ -136,7 +136,7 @@ var aliases = map[string]string{
 
 func TestTree_OlderNamesWork(t *testing.T) {
 	t.Parallel()
-	p := server.New(t, nil)
+	p := server.NewPlain(t, nil)
 	for older, now := range aliases {
 		words, _, _ := strings.Cut(p.MustRun(append(strings.Fields(now), "--help")...), "Usage:")
 		if got := p.MustRun(append(strings.Fields(older), "--help")...); !strings.HasPrefix(got, words) {
@@ -171,7 +171,7 @@ func TestTree_OlderNamesWork(t *testing.T) {
 // Shells complete the commands, and the scripts for it are whole.
 func TestTree_Completion(t *testing.T) {
 	t.Parallel()
-	p := server.New(t, nil)
+	p := server.NewPlain(t, nil)
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		script := p.MustRun("completion", shell)
 		if !strings.Contains(script, "confidant") || len(script) < 2000 {

@@ -78,7 +78,7 @@ func prepared(t *testing.T) string {
 // copied makes a world like the prepared one.
 func copied(t *testing.T, template string) *world {
 	t.Helper()
-	p := server.New(t, map[string]string{"PORT": "1", "HOST": "127.0.0.1"})
+	p := server.NewPlain(t, map[string]string{"PORT": "1", "HOST": "127.0.0.1"})
 	w := &world{Program: p, dir: filepath.Dir(p.DataDir)}
 	if out, err := exec.Command("cp", "-a", template+"/.", w.dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

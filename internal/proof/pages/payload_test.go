@@ -49,17 +49,17 @@ func TestPayloads_AreManyAndDiffer(t *testing.T) {
 func isInert(t *testing.T, v *browser.Visitor, shown ...string) {
 	t.Helper()
 	for _, p := range v.Problems() {
-		t.Errorf("%q: %s", shown, p)
+		t.Errorf("%s: %s", v.URL(), p)
 	}
 	for _, r := range v.Requests() {
 		if !strings.HasPrefix(r, v.Site()+"/") && !strings.HasPrefix(r, "data:") {
-			t.Errorf("%q: the page asks for %s", shown, r)
+			t.Errorf("%s asks for %s", v.URL(), r)
 		}
 	}
 	written := visible(strings.Join(v.Written(), "\n"))
 	for _, s := range shown {
 		if !strings.Contains(written, visible(s)) {
-			t.Errorf("the page does not show %q", s)
+			t.Errorf("%s does not show %q", v.URL(), s)
 		}
 	}
 }
@@ -78,7 +78,7 @@ func visible(s string) string {
 // something from the address, and some by typing.
 func payloadsAtTheLogin(t *testing.T, w *world) {
 	v := w.stranger(t, true)
-	for some := range slices.Chunk(payloads(), 10) {
+	for some := range slices.Chunk(payloads(), 20) {
 		v.Go("/login?next=" + url.QueryEscape(strings.Join(some, "\n")))
 		isInert(t, v)
 	}

@@ -20,15 +20,19 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+const program = "github.com/confidant-secrets/confidant/cmd/confidant"
+
 // binary builds the program when a test first asks for it. Tests that run under
 // the race detector get a program with the race detector.
 var binary = sync.OnceValues(func() (string, error) {
-	const program = "github.com/confidant-secrets/confidant/cmd/confidant"
 	if raceDetector {
 		return Build(program, "-race")
 	}
 	return Build(program)
 })
+
+// plain builds the program without the race detector, whatever the tests have.
+var plain = sync.OnceValues(func() (string, error) { return Build(program) })
 
 // Build builds a program of this module and returns the path of its binary,
 // which stands until Main removes it.

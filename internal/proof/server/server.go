@@ -54,7 +54,19 @@ type Program struct {
 // data directory.
 func New(tb testing.TB, settings map[string]string) *Program {
 	tb.Helper()
-	path, err := binary()
+	return with(tb, settings, binary)
+}
+
+// NewPlain is New without the race detector, for tests of a program that is run
+// many hundred times and does one thing at a time.
+func NewPlain(tb testing.TB, settings map[string]string) *Program {
+	tb.Helper()
+	return with(tb, settings, plain)
+}
+
+func with(tb testing.TB, settings map[string]string, build func() (string, error)) *Program {
+	tb.Helper()
+	path, err := build()
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -73,16 +73,17 @@
     for (const box of root.querySelectorAll("[data-seconds]")) {
       if (box.dataset.watched) continue;
       box.dataset.watched = "true";
-      let left = Number(box.dataset.seconds);
+      // By the clock, for timers wait while a computer sleeps.
+      const until = Date.now() + Number(box.dataset.seconds) * 1000;
       const shown = box.querySelector("[data-countdown]");
       const tick = () => {
         if (!box.isConnected) return;
+        const left = Math.ceil((until - Date.now()) / 1000);
         if (left <= 0) {
           hide(box);
           return;
         }
         if (shown) shown.textContent = String(left);
-        left -= 1;
         setTimeout(tick, 1000);
       };
       tick();
@@ -102,7 +103,7 @@
     const key = form.dataset.copy;
     try {
       const body = new URLSearchParams(new FormData(form));
-      const answer = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true", "HX-Target": "copied" } });
+      const answer = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true", "HX-Target": "copied", "HX-Current-URL": location.href } });
       const again = answer.headers.get("HX-Redirect");
       if (again) {
         location.assign(again);
