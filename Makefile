@@ -70,7 +70,7 @@ test-login: .cache/parts/node_modules/axe-core ## log in and out in a real brows
 	CONFIDANT_PARTS=1 $(TESTENV) go test $(RACEFLAG) -count=1 -timeout 10m ./internal/proof/browser ./internal/proof/login/...
 
 test-pages: .cache/parts/node_modules/axe-core ## the pages in a real browser; PAGES_RUN selects tests
-	CONFIDANT_PARTS=1 go test -count=1 -timeout 10m -run '$(PAGES_RUN)' ./internal/proof/pages
+	CONFIDANT_PARTS=1 go test -count=1 -parallel 3 -timeout 10m -run '$(PAGES_RUN)' ./internal/proof/pages
 
 screenshots: ## make test-pages, with a picture of every page in .cache/screenshots
 	rm -rf .cache/screenshots

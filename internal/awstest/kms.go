@@ -192,7 +192,8 @@ func (k *keyService) open(region string, blob []byte, context map[string]string)
 	if len(blob) == 0 || len(blob) < 1+int(blob[0])+4+12 {
 		return nil, nil, bad
 	}
-	arn, rest := string(blob[1:1+blob[0]]), blob[1+blob[0]:]
+	head := 1 + int(blob[0])
+	arn, rest := string(blob[1:head]), blob[head:]
 	found, e := k.find(region, arn)
 	if e != nil {
 		return nil, nil, bad
