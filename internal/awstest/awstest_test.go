@@ -126,15 +126,16 @@ func TestKMS_RefusesWhatTheRealServiceRefuses(t *testing.T) {
 		err  error
 		want string
 	}{
-		"4096 bytes":           {encrypt(arn, 4096), ""},
-		"4097 bytes":           {encrypt(arn, 4097), "ValidationException"},
-		"unknown alias":        {encrypt("alias/none", 1), "NotFoundException"},
-		"key of other region":  {encrypt(strings.Replace(arn, "us-east-1", "eu-west-1", 1), 1), "NotFoundException"},
-		"disabled, encrypt":    {encrypt("alias/off", 1), "DisabledException"},
-		"disabled, decrypt":    {decrypt(nil, off.CiphertextBlob), "DisabledException"},
-		"named key is another": {decrypt(aws.String(disabled), on.CiphertextBlob), "IncorrectKeyException"},
-		"short ciphertext":     {decrypt(nil, []byte{200, 1}), "InvalidCiphertextException"},
-		"long ciphertext":      {decrypt(nil, make([]byte, 6145)), "ValidationException"},
+		"4096 bytes":            {encrypt(arn, 4096), ""},
+		"4097 bytes":            {encrypt(arn, 4097), "ValidationException"},
+		"unknown alias":         {encrypt("alias/none", 1), "NotFoundException"},
+		"key of other region":   {encrypt(strings.Replace(arn, "us-east-1", "eu-west-1", 1), 1), "NotFoundException"},
+		"disabled, encrypt":     {encrypt("alias/off", 1), "DisabledException"},
+		"disabled, decrypt":     {decrypt(nil, off.CiphertextBlob), "DisabledException"},
+		"named key is another":  {decrypt(aws.String(disabled), on.CiphertextBlob), "IncorrectKeyException"},
+		"short ciphertext":      {decrypt(nil, []byte{200, 1}), "InvalidCiphertextException"},
+		"longest name of a key": {decrypt(nil, bytes.Repeat([]byte{255}, 300)), "InvalidCiphertextException"},
+		"long ciphertext":       {decrypt(nil, make([]byte, 6145)), "ValidationException"},
 	}
 	for name, tt := range tests {
 		if tt.want == "" && tt.err != nil || tt.want != "" && code(tt.err) != tt.want {
